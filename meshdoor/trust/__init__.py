@@ -1,0 +1,1 @@
+"""Who belongs to a home, and what each may do: identity and roster."""
