@@ -1,0 +1,137 @@
+"""What a person may set. Every setting has a default, so no file is needed.
+
+A file is TOML, found at `--config FILE`, else `config.toml` in the state directory, else `/etc/meshdoor/config.toml`:
+
+    name = "Kitchen"            # else the host name
+    role = "screen"             # door, screen or lock; else what the hardware suggests
+
+    [mesh]
+    port = 5071                 # TCP, links between members and pairing; 0 takes any
+    interfaces = ["eth0"]       # else every one that is up
+
+    [log]
+    format = "json"             # else "text"
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, get_args, get_type_hints
+
+from meshdoor.errors import ConfigError
+
+SYSTEM_FILE = Path("/etc/meshdoor/config.toml")
+MAX_NAME = 64
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class MeshConfig:
+    """Links and discovery."""
+
+    port: int = 5071
+    interfaces: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LogConfig:
+    """How the node writes its log: `text`, one readable line an event, or `json`, one object a line."""
+
+    format: str = "text"
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """All settings of one node."""
+
+    name: str = ""
+    role: str = ""
+    mesh: MeshConfig = field(default_factory=MeshConfig)
+    log: LogConfig = field(default_factory=LogConfig)
+
+    def __post_init__(self) -> None:
+        check_name(self.name)
+        _one_of("role", self.role, ("", "door", "screen", "lock"))
+        _one_of("log.format", self.log.format, ("text", "json"))
+        _port("mesh.port", self.mesh.port)
+
+
+def check_name(name: str) -> str:
+    """The name of a node or a home: at most 64 printable characters. Raises ConfigError."""
+    if len(name) > MAX_NAME:
+        raise ConfigError(f"name: longer than {MAX_NAME} characters")
+    if not name.isprintable() or name != name.strip():
+        raise ConfigError(f"name: {name!r} has characters that cannot be shown, or spaces around it")
+    return name
+
+
+def load(explicit: Path | None, state: Path) -> Config:
+    """The settings from the first file that is there; the defaults when none is. Raises ConfigError."""
+    if explicit is not None:
+        return read(explicit)
+    for path in (state / "config.toml", SYSTEM_FILE):
+        if path.is_file():
+            return read(path)
+    return Config()
+
+
+def read(path: Path) -> Config:
+    """The settings of one file. Raises ConfigError naming the file and the field."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+    except ValueError as error:
+        raise ConfigError(f"{path}: not valid TOML: {error}") from error
+    try:
+        return _build(Config, document, "")
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}", error.hint) from error
+
+
+def _build(kind: type[T], table: Mapping[str, Any], prefix: str) -> T:
+    hints = get_type_hints(kind)
+    values: dict[str, Any] = {}
+    for key, value in table.items():
+        if key not in hints:
+            raise ConfigError(f"{prefix}{key}: no such setting", _suggestion(key, hints))
+        values[key] = _convert(hints[key], value, prefix + key)
+    return kind(**values)
+
+
+def _convert(kind: Any, value: Any, where: str) -> Any:
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(value, Mapping):
+            raise ConfigError(f"{where}: must be a table")
+        return _build(kind, value, f"{where}.")  # type: ignore[arg-type]
+    if get_args(kind):
+        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+            raise ConfigError(f"{where}: must be a list of strings")
+        return tuple(value)
+    if type(value) is not kind:
+        raise ConfigError(f"{where}: must be {_WORDS[kind]}, not {value!r}")
+    return value
+
+
+_WORDS = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def _suggestion(key: str, known: Mapping[str, Any]) -> str:
+    close = difflib.get_close_matches(key, known, 1)
+    return f"did you mean {close[0]!r}?" if close else f"settings here: {', '.join(known)}"
+
+
+def _one_of(where: str, value: str, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ConfigError(f"{where}: {value!r} is none of {', '.join(choice for choice in choices if choice)}")
+
+
+def _port(where: str, value: int) -> None:
+    if not 0 <= value <= 65535:
+        raise ConfigError(f"{where}: {value} is not a port number")

@@ -1,0 +1,1 @@
+"""The running node: the one place that builds objects across packages."""
