@@ -1,0 +1,14 @@
+"""SIP without input or output (RFC 3261 and its updates).
+
+Nothing in this package opens a socket, reads a clock or awaits: it takes bytes and `now`, and gives back
+bytes, events and deadlines. From the ground up:
+
+    grammar     tokens, quoted strings, lists and parameters, in linear time
+    uri         sip, sips and tel URIs
+    headers     typed header values; each has `parse` and `__str__`
+    fields      the ordered header multimap that keeps what it does not know byte for byte
+    message     Request and Response, parsed lazily
+    framer      messages out of a TCP or TLS stream
+    digest      authentication, both sides
+    validate    what is checked of a request before anything else, and what answers a bad one
+"""
