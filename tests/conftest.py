@@ -1,0 +1,97 @@
+"""What every test gets: nothing may be left running, block the loop, or speak on a real network."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import socket
+import threading
+import time
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+import pytest
+from blockbuster import BlockBuster, blockbuster_ctx
+
+GRACE = 1.0  # seconds for threads that are on their way out
+LOOP_TURNS = 5  # for tasks that are on their way out
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All tests of the virtual house run in one worker: they need the machine for themselves."""
+    for item in items:
+        if item.get_closest_marker("lab"):
+            item.add_marker(pytest.mark.xdist_group("lab"))
+
+
+@pytest.fixture(autouse=True)
+def no_thread_left() -> Iterator[None]:
+    """A test ends every thread that it began."""
+    before = set(threading.enumerate())
+    yield
+    left = _threads_since(before)
+    deadline = time.monotonic() + GRACE
+    while left and time.monotonic() < deadline:
+        left[0].join(0.02)
+        left = _threads_since(before)
+    assert not left, f"threads left running: {left}"
+
+
+def _threads_since(before: set[threading.Thread]) -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread not in before]
+
+
+@pytest.fixture(autouse=True)
+def clean_loop(request: pytest.FixtureRequest, no_thread_left: None) -> None:
+    """An asynchronous test leaves no task, and nothing of ours blocks its loop."""
+    function = getattr(request.node, "obj", None)
+    if inspect.iscoroutinefunction(function):
+        request.getfixturevalue("no_task_left")
+        request.getfixturevalue("blockbuster")
+
+
+@pytest.fixture
+async def no_task_left() -> AsyncIterator[None]:
+    """Torn down last: by then the fixtures of the test have ended what they began."""
+    yield
+    for _ in range(LOOP_TURNS):
+        await asyncio.sleep(0)
+    left = asyncio.all_tasks() - {asyncio.current_task()}
+    assert not left, f"tasks left running: {left}"
+
+
+@pytest.fixture
+def blockbuster() -> Iterator[BlockBuster]:
+    """Raises BlockingError where code of meshdoor blocks the event loop."""
+    with blockbuster_ctx("meshdoor") as guard:
+        yield guard
+
+
+@pytest.fixture(autouse=True)
+def multicast_stays_home(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Multicast of a test may use the loopback interface only; the rest belongs into the lab."""
+    real = socket.socket.setsockopt
+
+    def setsockopt(self: socket.socket, level: int, option: int, value: Any, *rest: Any) -> None:
+        interface = _multicast_interface(level, option, value)
+        assert interface in (None, "lo"), f"a test uses multicast on {interface}: use lo or the lab"
+        real(self, level, option, value, *rest)
+
+    monkeypatch.setattr(socket.socket, "setsockopt", setsockopt)
+
+
+def _multicast_interface(level: int, option: int, value: Any) -> str | None:
+    """Which interface this socket option opens for multicast; None if it does no such thing."""
+    if level == socket.IPPROTO_IP and option in (socket.IP_ADD_MEMBERSHIP, socket.IP_MULTICAST_IF):
+        address = bytes(value)[4:8] if option == socket.IP_ADD_MEMBERSHIP else bytes(value)[:4]
+        return "lo" if address.startswith(b"\x7f") else socket.inet_ntoa(address)
+    if level == socket.IPPROTO_IPV6 and option == socket.IPV6_JOIN_GROUP:
+        return _interface_name(int.from_bytes(bytes(value)[16:20], "little"))
+    if level == socket.IPPROTO_IPV6 and option == socket.IPV6_MULTICAST_IF:
+        return _interface_name(value if isinstance(value, int) else int.from_bytes(bytes(value), "little"))
+    return None
+
+
+def _interface_name(index: int) -> str:
+    return socket.if_indextoname(index) if index else "the default interface"
