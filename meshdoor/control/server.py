@@ -40,7 +40,7 @@ async def serve(state: Path, verbs: Mapping[str, Verb]) -> AsyncIterator[None]:
             writer.close()
 
     with reachable_path(state) as path:
-        _unlink(path)
+        await asyncio.to_thread(_unlink, path)
         before = os.umask(0o177)
         try:
             server = await asyncio.start_unix_server(accept, path, limit=MAX_LINE)
@@ -55,7 +55,7 @@ async def serve(state: Path, verbs: Mapping[str, Verb]) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*running, return_exceptions=True)
         with reachable_path(state) as path:
-            _unlink(path)
+            await asyncio.to_thread(_unlink, path)
 
 
 def _unlink(path: str) -> None:

@@ -1,0 +1,64 @@
+"""The command line: one file a verb. Exit codes: 0 done, 1 refused or something needs attention, 2 bad input or no node."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from meshdoor import __version__
+from meshdoor.cli import (
+    backup,
+    demo,
+    doctor,
+    enrol,
+    found,
+    identity,
+    members,
+    pair,
+    reset,
+    run,
+    status,
+)
+from meshdoor.cli.output import style
+from meshdoor.errors import Refused, UserError
+
+VERBS = (run, found, pair, enrol, status, doctor, members, backup, identity, reset, demo)
+
+
+def build_parser() -> argparse.ArgumentParser:
+    """The parser of all verbs."""
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--state", metavar="DIR", help="the node's state directory (or set MESHDOOR_STATE)")
+    parser = argparse.ArgumentParser(
+        prog="meshdoor",
+        description="A home video intercom with no server, no account and no password to type.",
+        epilog="A first home, in three steps: `meshdoor run` on each Pi, `meshdoor found \"My home\"` on one screen, "
+        "and there `meshdoor pair` for every other. Exit codes: 0 done, 1 refused or something needs attention, "
+        "2 bad input or no node running.",
+    )
+    parser.add_argument("--version", action="version", version=f"meshdoor {__version__}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    for verb in VERBS:
+        verb.register(verbs, common)
+    return parser
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; the process's exit code."""
+    options = build_parser().parse_args(arguments)
+    try:
+        code: int = options.run(options)
+        sys.stdout.flush()
+    except UserError as error:
+        print(f"{style('meshdoor:', 'red', sys.stderr)} {error}", file=sys.stderr)
+        if error.hint:
+            print(f"  {error.hint}", file=sys.stderr)
+        return 1 if isinstance(error, Refused) else 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return code

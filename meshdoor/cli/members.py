@@ -1,0 +1,61 @@
+"""`meshdoor members`, `revoke` and `rename`: who belongs to the home."""
+
+from __future__ import annotations
+
+import argparse
+
+from meshdoor.cli.output import Subparsers, client, local_time, print_json, table
+
+
+def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
+    parser = verbs.add_parser("members", parents=[common], help="who belongs to the home and what each may do")
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.set_defaults(run=members)
+
+    parser = verbs.add_parser("revoke", parents=[common], help="throw a member out, everywhere, at once and for good")
+    parser.add_argument("member", help="its name, id or the beginning of its id")
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.set_defaults(run=revoke)
+
+    parser = verbs.add_parser("rename", parents=[common], help="give a member another name")
+    parser.add_argument("member", help="its name, id or the beginning of its id")
+    parser.add_argument("name", help="the new name")
+    parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.set_defaults(run=rename)
+
+
+def members(options: argparse.Namespace) -> int:
+    with client(options) as node:
+        rows = node.call("members")
+    if options.json:
+        print_json(rows)
+        return 0
+    heading = ("NAME", "ROLE", "MAY", "ID", "ADMITTED", "BY")
+    lines = [
+        (row["name"], row["role"], ", ".join(row["permissions"]) or "-", row["id"], local_time(row["at"]), row["by"] or "-")
+        if not row["revoked"]
+        else (row["name"], row["role"], "revoked", row["id"], local_time(row["at"]), row["by"] or "-")
+        for row in rows
+    ]
+    print(table([heading, *lines], ["dim" if row["revoked"] else "" for row in rows]))
+    return 0
+
+
+def revoke(options: argparse.Namespace) -> int:
+    with client(options) as node:
+        answer = node.call("revoke", member=options.member)
+    if options.json:
+        print_json(answer)
+    else:
+        print(f"{answer['name']} ({answer['id']}) is out; {answer['told']} reachable nodes know, the others learn it on return")
+    return 0
+
+
+def rename(options: argparse.Namespace) -> int:
+    with client(options) as node:
+        answer = node.call("rename", member=options.member, name=options.name)
+    if options.json:
+        print_json(answer)
+    else:
+        print(f"{answer['was']} is now {answer['name']}")
+    return 0

@@ -1,0 +1,233 @@
+"""What `meshdoor status` says: a pure function from what the node knows to one stable document.
+
+Schema 1, all keys always there; a later schema only adds keys:
+
+    schema     1
+    version    of this node's software
+    home       {name, id, roster, members} or null while it belongs to none
+    node       {name, role, id, state, addresses, port, uptime_s, pairing}; state is ready, joining, unpaired or revoked;
+               pairing is {code, wait_s} while it can be paired
+    members    a list of {name, role, id, you, state, since, address, rtt_ms, roster, version, permissions}; state is
+               ready, ringing, in call, joining, unreachable or revoked; since is a Unix time; roster is in step or behind
+    newcomers  a list of {name, role, id, address, age_s}
+    press      {screens, phones, would_ring: [name], would_not: [{name, why}], text}
+    alarms     a list of {kind, text, hint}
+    attention  a list of sentences; not empty means exit code 1
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from meshdoor import __version__
+from meshdoor.control import Json
+from meshdoor.mesh.peers import Alarm, Newcomer, Peer
+from meshdoor.trust.identity import device_id
+from meshdoor.trust.permissions import Permission, Role
+from meshdoor.trust.roster import Member, Roster
+
+RINGING_STATES = ("ready", "ringing", "in call")
+
+
+@dataclass(frozen=True, slots=True)
+class Itself:
+    """What a node knows of itself."""
+
+    key: bytes
+    name: str
+    role: str
+    addresses: tuple[str, ...] = ()
+    port: int = 0
+    started: float = 0.0
+    settled: bool = True
+    pairing: Json = None
+    busy: str = "free"
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """All that the status is made of; times are Unix seconds."""
+
+    itself: Itself
+    roster: Roster
+    peers: Sequence[Peer] = ()
+    newcomers: Sequence[Newcomer] = ()
+    alarms: Sequence[Alarm] = field(default=())
+    now: float = 0.0
+
+
+def describe(view: View) -> dict[str, Json]:
+    """The document of schema 1."""
+    members = [*_members(view), *_revoked(view)]
+    press = what_rings(members, view.now)
+    alarms = [{"kind": alarm.kind, "text": alarm.text, "hint": alarm.hint} for alarm in view.alarms]
+    return {
+        "schema": 1,
+        "version": __version__,
+        "home": _home(view.roster),
+        "node": _node(view),
+        "members": members,
+        "newcomers": [_newcomer(newcomer, view.now) for newcomer in view.newcomers],
+        "press": press,
+        "alarms": alarms,
+        "attention": _attention(view, members),
+    }
+
+
+def _home(roster: Roster) -> Json:
+    if roster.home is None:
+        return None
+    return {
+        "name": roster.home_name,
+        "id": roster.home.hex()[:32],
+        "roster": roster.digest.hex(),
+        "members": len(roster.members),
+    }
+
+
+def node_state(view: View) -> str:
+    """ready, joining (not yet sure that its roster is the newest), unpaired or revoked."""
+    if view.itself.key in view.roster.revoked:
+        return "revoked"
+    if view.itself.key not in view.roster.members:
+        return "unpaired"
+    return "ready" if view.itself.settled else "joining"
+
+
+def _node(view: View) -> dict[str, Json]:
+    itself = view.itself
+    return {
+        "name": itself.name,
+        "role": itself.role,
+        "id": device_id(itself.key),
+        "state": node_state(view),
+        "addresses": list(itself.addresses),
+        "port": itself.port,
+        "uptime_s": round(view.now - itself.started, 1),
+        "pairing": itself.pairing,
+    }
+
+
+def _members(view: View) -> list[dict[str, Json]]:
+    peers = {peer.key: peer for peer in view.peers}
+    rows = [
+        _row(member, peers[key], view) if key in peers else _own_row(member, view)
+        for key, member in view.roster.members.items()
+        if key in peers or key == view.itself.key
+    ]
+    return sorted(rows, key=lambda row: (row["role"] != "door", row["name"].casefold(), row["id"]))
+
+
+def _row(member: Member, peer: Peer, view: View) -> dict[str, Json]:
+    settling = peer.state == "ready" and not view.itself.settled
+    return _base(member) | {
+        "state": "joining" if settling else peer.state.replace("_", " "),
+        "since": peer.since,
+        "address": peer.address,
+        "rtt_ms": None if peer.rtt is None else round(peer.rtt * 1000, 2),
+        "roster": "in step" if peer.roster_in_step else "behind",
+        "version": peer.version,
+    }
+
+
+def _own_row(member: Member, view: View) -> dict[str, Json]:
+    itself = view.itself
+    state = "ready" if itself.busy == "free" else itself.busy.replace("_", " ")
+    return _base(member) | {
+        "you": True,
+        "state": state if itself.settled else "joining",
+        "since": itself.started,
+        "address": itself.addresses[0] if itself.addresses else None,
+        "roster": "in step",
+        "version": __version__,
+    }
+
+
+def _revoked(view: View) -> list[dict[str, Json]]:
+    return [_base(member) | {"state": "revoked", "you": key == view.itself.key} for key, member in view.roster.revoked.items()]
+
+
+def _base(member: Member) -> dict[str, Json]:
+    return {
+        "name": member.name,
+        "role": str(member.role),
+        "id": member.device_id,
+        "you": False,
+        "state": "unreachable",
+        "since": None,
+        "address": None,
+        "rtt_ms": None,
+        "roster": None,
+        "version": None,
+        "permissions": sorted(str(permission) for permission in member.permissions),
+    }
+
+
+def _newcomer(newcomer: Newcomer, now: float) -> dict[str, Json]:
+    return {
+        "name": newcomer.name,
+        "role": str(newcomer.role),
+        "id": newcomer.id,
+        "address": newcomer.addresses[0] if newcomer.addresses else None,
+        "age_s": round(max(0.0, now - newcomer.since), 1),
+    }
+
+
+def what_rings(members: Sequence[dict[str, Json]], now: float) -> dict[str, Json]:
+    """Who a press would ring now, of the rows of the status, and who would stay silent and why."""
+    watchers = [row for row in members if Permission.VIEW in row["permissions"] and row["state"] != "revoked"]
+    rung = [row for row in watchers if row["state"] in RINGING_STATES]
+    silent = [{"name": row["name"], "why": _why_not(row, now)} for row in watchers if row not in rung]
+    screens = sum(row["role"] == Role.SCREEN for row in rung)
+    phones = sum(row["role"] == Role.PHONE for row in rung)
+    return {
+        "screens": screens,
+        "phones": phones,
+        "would_ring": [row["name"] for row in rung],
+        "would_not": silent,
+        "text": _sentence(screens, phones, silent),
+    }
+
+
+def _why_not(row: dict[str, Json], now: float) -> str:
+    if row["state"] == "joining":
+        return "joining"
+    if row["since"] is None:
+        return "never seen"
+    return f"unreachable for {duration(now - row['since'])}"
+
+
+def _sentence(screens: int, phones: int, silent: Sequence[dict[str, Json]]) -> str:
+    rung = " and ".join(_count(number, word) for number, word in ((screens, "screen"), (phones, "phone")) if number)
+    text = f"a press now would ring {rung or 'nobody'}"
+    if silent:
+        text += "; " + ", ".join(f"{row['name']} would not: {row['why']}" for row in silent)
+    return text
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number} {word}" + ("" if number == 1 else "s")
+
+
+def duration(seconds: float) -> str:
+    """A length of time as a person says it: `8 s`, `5 min`, `2 h`, `3 d`."""
+    for unit, length in (("d", 86400), ("h", 3600), ("min", 60)):
+        if seconds >= length:
+            return f"{int(seconds // length)} {unit}"
+    return f"{max(0, int(seconds))} s"
+
+
+def _attention(view: View, members: Sequence[dict[str, Json]]) -> list[str]:
+    sentences = [alarm.text for alarm in view.alarms]
+    state = node_state(view)
+    if state == "revoked":
+        sentences.append("this node was revoked; to pair it again give it a new identity: meshdoor reset")
+    elif state == "unpaired":
+        sentences.append('this node is in no home: pair it from another node, or: meshdoor found "My home"')
+    for row in members:
+        if row["state"] == "unreachable":
+            sentences.append(f"{row['name']} is unreachable")
+        elif row["roster"] == "behind":
+            sentences.append(f"{row['name']} holds another roster")
+    return sentences

@@ -1,0 +1,127 @@
+"""The control socket: a real node's end in this loop, the blocking client in a thread."""
+
+from __future__ import annotations
+
+import asyncio
+import stat
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from meshdoor.control import Json, decode, error_from_json
+from meshdoor.control.client import Client
+from meshdoor.control.server import Progress, serve
+from meshdoor.errors import NotFound, NotRunning, RemoteProtocolError, UserError
+
+
+async def echo(args: Mapping[str, Json], progress: Progress) -> Json:
+    progress({"step": 1})
+    return dict(args)
+
+
+async def lose(args: Mapping[str, Json], progress: Progress) -> Json:
+    raise NotFound("no such member", "see: meshdoor members")
+
+
+async def fail(args: Mapping[str, Json], progress: Progress) -> Json:
+    raise ZeroDivisionError
+
+
+VERBS = {"echo": echo, "lose": lose, "fail": fail}
+
+
+async def ask(state: Path, use: Callable[[Client], Json]) -> Json:
+    def run() -> Json:
+        with Client(state, timeout=5.0) as client:
+            return use(client)
+
+    return await asyncio.to_thread(run)
+
+
+async def test_a_verb_is_answered_with_its_progress(tmp_path: Path) -> None:
+    seen: list[Json] = []
+    async with serve(tmp_path, VERBS):
+        answer = await ask(tmp_path, lambda client: client.call("echo", seen.append, word="hé"))
+    assert answer == {"word": "hé"}
+    assert seen == [{"step": 1}]
+
+
+async def test_an_error_arrives_as_itself(tmp_path: Path) -> None:
+    async with serve(tmp_path, VERBS):
+        with pytest.raises(NotFound) as caught:
+            await ask(tmp_path, lambda client: client.call("lose"))
+    assert caught.value.hint == "see: meshdoor members"
+
+
+async def test_an_unknown_verb_is_named(tmp_path: Path) -> None:
+    async with serve(tmp_path, VERBS):
+        with pytest.raises(UserError, match="no such verb: 'dance'"):
+            await ask(tmp_path, lambda client: client.call("dance"))
+
+
+async def test_a_verb_that_breaks_leaves_the_node_running(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    async with serve(tmp_path, VERBS):
+        with pytest.raises(UserError, match="the node failed"):
+            await ask(tmp_path, lambda client: client.call("fail"))
+        assert await ask(tmp_path, lambda client: client.call("echo")) == {}
+    assert "ZeroDivisionError" in caplog.text
+
+
+async def test_only_the_owner_may_connect(tmp_path: Path) -> None:
+    async with serve(tmp_path, VERBS):
+        mode = (tmp_path / "control.sock").stat().st_mode
+        assert stat.S_IMODE(mode) == 0o600
+    assert not (tmp_path / "control.sock").exists()
+
+
+async def test_garbage_is_answered_and_survived(tmp_path: Path) -> None:
+    async with serve(tmp_path, VERBS):
+        reader, writer = await asyncio.open_unix_connection(str(tmp_path / "control.sock"))
+        writer.write(b"garbage\n[]\n" + b'{"verb":"echo","args":3}\n')
+        for _ in range(3):
+            assert "error" in decode(await reader.readline())
+        writer.write(b"x" * (2 << 20))
+        with suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+        assert await ask(tmp_path, lambda client: client.call("echo")) == {}
+
+
+async def test_stopping_ends_what_is_under_way(tmp_path: Path) -> None:
+    started = asyncio.Event()
+
+    async def hang(args: Mapping[str, Json], progress: Progress) -> Json:
+        started.set()
+        await asyncio.Event().wait()
+
+    with pytest.raises(NotRunning, match="stopped while"):
+        async with serve(tmp_path, {"hang": hang}):
+            pending = asyncio.create_task(ask(tmp_path, lambda client: client.call("hang")))
+            await started.wait()
+        await pending
+
+
+async def test_a_deep_state_directory_is_reached(tmp_path: Path) -> None:
+    deep = tmp_path / ("d" * 120)
+    deep.mkdir()
+    async with serve(deep, VERBS):
+        assert await ask(deep, lambda client: client.call("echo", a=1)) == {"a": 1}
+
+
+def test_no_node_says_what_to_do(tmp_path: Path) -> None:
+    with pytest.raises(NotRunning) as caught:
+        Client(tmp_path)
+    assert "meshdoor run" in caught.value.hint
+
+
+def test_an_error_of_unknown_kind_is_still_one() -> None:
+    assert type(error_from_json({"kind": "Client", "message": "x"})) is UserError
+    assert type(error_from_json({"kind": "StatementError", "message": "x"})) is UserError
+
+
+@pytest.mark.parametrize("line", [b"", b"{", b"[]", b"\xff"])
+def test_only_objects_are_messages(line: bytes) -> None:
+    with pytest.raises(RemoteProtocolError):
+        decode(line)

@@ -1,0 +1,61 @@
+"""Settings: defaults, files, and errors that name the file and the field."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from meshdoor import config
+from meshdoor.errors import ConfigError
+
+
+def written(folder: Path, text: str) -> Path:
+    path = folder / "config.toml"
+    path.write_text(text)
+    return path
+
+
+def test_no_file_is_needed(tmp_path: Path) -> None:
+    assert config.load(None, tmp_path) == config.Config()
+
+
+def test_the_state_directory_may_hold_one(tmp_path: Path) -> None:
+    written(tmp_path, 'name = "Kitchen"\n[mesh]\nport = 0\ninterfaces = ["eth0"]\n')
+    loaded = config.load(None, tmp_path)
+    assert (loaded.name, loaded.mesh.port, loaded.mesh.interfaces) == ("Kitchen", 0, ("eth0",))
+
+
+@pytest.mark.parametrize(
+    ("text", "complaint"),
+    [
+        ("nam = 'x'", "nam: no such setting"),
+        ("name = 3", "name: must be a string, not 3"),
+        ("mesh = 3", "mesh: must be a table"),
+        ("[mesh]\nport = 70000", "mesh.port: 70000 is not a port"),
+        ("[mesh]\nport = true", "mesh.port: must be a whole number"),
+        ("[mesh]\ninterfaces = 'eth0'", "mesh.interfaces: must be a list"),
+        ("role = 'butler'", "role: 'butler' is none of door, screen, lock"),
+        ("[log]\nformat = 'xml'", "log.format: 'xml' is none of text, json"),
+        ("name = ' x'", "name: ' x' has characters"),
+        ("name = '" + "x" * 65 + "'", "name: longer than 64"),
+        ("name =", "not valid TOML"),
+    ],
+)
+def test_errors_name_the_file_and_the_field(tmp_path: Path, text: str, complaint: str) -> None:
+    path = written(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        config.read(path)
+    assert str(caught.value).startswith(f"{path}: ")
+    assert complaint in str(caught.value)
+
+
+def test_a_close_name_is_suggested(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError) as caught:
+        config.read(written(tmp_path, "nam = 'x'"))
+    assert caught.value.hint == "did you mean 'name'?"
+
+
+def test_an_explicit_file_must_be_there(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="No such file"):
+        config.load(tmp_path / "missing.toml", tmp_path)
