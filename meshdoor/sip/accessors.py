@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from meshdoor.errors import SipError
 from meshdoor.sip.fields import Headers
-from meshdoor.sip.grammar import parse_number
+from meshdoor.sip.grammar import LWS, parse_number
 from meshdoor.sip.headers import (
     DELTA_LIMIT,
     RSEQ_LIMIT,
@@ -34,7 +35,9 @@ class Accessors:
     """What Request and Response share: each property reads one header.
 
     A malformed header raises SipError(400) when it is read, and so does a missing one whose type has
-    no None. What was read is kept until the headers change.
+    no None; those that a call can do without (`accept`, `expires`, `min_expires`, `min_se`, `reasons`,
+    `retry_after` and the authentication headers) read as if the malformed ones were not there
+    (RFC 3261 §8.2). What was read is kept until the headers change.
     """
 
     __slots__ = ()
@@ -137,22 +140,22 @@ class Accessors:
     @property
     def accept(self) -> tuple[MediaType, ...]:
         """The media ranges of Accept."""
-        return self._many("accept", MediaType.parse)
+        return self._lenient("accept", MediaType.parse)
 
     @property
     def expires(self) -> int | None:
         """Expires, in seconds."""
-        return self._number("expires", DELTA_LIMIT)
+        return _first(self._lenient("expires", _parse_seconds))
 
     @property
     def min_expires(self) -> int | None:
         """Min-Expires, in seconds."""
-        return self._number("min-expires", DELTA_LIMIT)
+        return _first(self._lenient("min-expires", _parse_seconds))
 
     @property
     def retry_after(self) -> int | None:
         """The seconds of Retry-After, without its comment and parameters."""
-        return self._maybe("retry-after", _parse_retry_after)
+        return _first(self._lenient("retry-after", _parse_seconds))
 
     @property
     def rseq(self) -> int | None:
@@ -167,7 +170,7 @@ class Accessors:
     @property
     def reasons(self) -> tuple[Reason, ...]:
         """All Reason values (RFC 3326)."""
-        return self._many("reason", Reason.parse)
+        return self._lenient("reason", Reason.parse)
 
     @property
     def session_expires(self) -> SessionExpires | None:
@@ -177,28 +180,27 @@ class Accessors:
     @property
     def min_se(self) -> int | None:
         """The seconds of Min-SE (RFC 4028)."""
-        value = self._maybe("min-se", SessionExpires.parse)
-        return None if value is None else value.interval
+        return _first(self._lenient("min-se", _parse_seconds))
 
     @property
     def authorization(self) -> tuple[Credentials, ...]:
         """All Authorization headers."""
-        return self._many("authorization", Credentials.parse)
+        return self._lenient("authorization", Credentials.parse)
 
     @property
     def proxy_authorization(self) -> tuple[Credentials, ...]:
         """All Proxy-Authorization headers."""
-        return self._many("proxy-authorization", Credentials.parse)
+        return self._lenient("proxy-authorization", Credentials.parse)
 
     @property
     def www_authenticate(self) -> tuple[Challenge, ...]:
         """All WWW-Authenticate headers, in the order of the server's preference."""
-        return self._many("www-authenticate", Challenge.parse)
+        return self._lenient("www-authenticate", Challenge.parse)
 
     @property
     def proxy_authenticate(self) -> tuple[Challenge, ...]:
         """All Proxy-Authenticate headers, in the order of the server's preference."""
-        return self._many("proxy-authenticate", Challenge.parse)
+        return self._lenient("proxy-authenticate", Challenge.parse)
 
     def _one(self, key: str, parse: Callable[[str], T]) -> T:
         value = self._maybe(key, parse)
@@ -224,6 +226,9 @@ class Accessors:
         values: tuple[T, ...] = typed[key]
         return values
 
+    def _lenient(self, key: str, parse: Callable[[str], T]) -> tuple[T, ...]:
+        return tuple([value for value in self._many(key, partial(_attempt, parse)) if value is not None])
+
     def _tokens(self, key: str) -> tuple[str, ...]:
         return tuple([tag for tag in self._many(key, str.lower) if tag])
 
@@ -231,6 +236,18 @@ class Accessors:
         return self._maybe(key, lambda text: parse_number(text, key, maximum))
 
 
-def _parse_retry_after(text: str) -> int:
+def _attempt(parse: Callable[[str], T], text: str) -> T | None:
+    try:
+        return parse(text)
+    except SipError:
+        return None
+
+
+def _first(values: tuple[T, ...]) -> T | None:
+    return values[0] if values else None
+
+
+def _parse_seconds(text: str) -> int:
+    """delta-seconds without the comment and the parameters that may follow it."""
     seconds = text.partition(";")[0].partition("(")[0]
-    return parse_number(seconds.rstrip(" \t"), "Retry-After", DELTA_LIMIT)
+    return parse_number(seconds.rstrip(LWS), "a number of seconds", DELTA_LIMIT)

@@ -68,22 +68,42 @@ def parse_message(data: bytes) -> Request | Response:
     return Request(method, uri, headers, _cut_body(headers, body))
 
 
+def find_body(data: bytes | bytearray, start: int = 0) -> tuple[int, int] | None:
+    """(end of the headers, start of the body), looked for from `start` on; None if the headers do not end.
+
+    Lines may all end in a bare LF: the RFC 5118 messages are handed around that way.
+    """
+    crlf = data.find(b"\r\n\r\n", start)
+    lf = data.find(b"\n\n", start, len(data) if crlf < 0 else crlf)
+    if lf >= 0:
+        return lf, lf + 2
+    return None if crlf < 0 else (crlf, crlf + 4)
+
+
 def split_message(data: bytes) -> tuple[str, list[str], bytes]:
     """(start line, header lines with their continuations, all after the blank line)."""
     if len(data) > MAX_MESSAGE:
         raise SipError(f"a message of {len(data)} bytes is too large", 513)
     if data[:1] in b"\r\n":
         data = data.lstrip(b"\r\n")  # RFC 3261 §7.5
-    head, blank, body = data.partition(b"\r\n\r\n")
-    if not blank:
+    ends = find_body(data)
+    if ends is None:
         raise SipError("the headers do not end")
+    start, *lines = split_lines(data[: ends[0]])
+    return start, lines, data[ends[1] :]
+
+
+def split_lines(head: bytes) -> list[str]:
+    """The lines of a head, continuations joined to the line they continue with their CRLF kept."""
     text = head.decode("utf-8", "surrogateescape")
+    if "\r" not in text:
+        text = text.replace("\n", "\r\n")
     lines = text.split("\r\n")
-    if "\r\n " in text or "\r\n\t" in text:
-        lines = _join_continuations(lines)
-    if text.count("\n") != text.count("\r") or text.count("\n") != text.count("\r\n"):
+    if not text.count("\n") == text.count("\r") == len(lines) - 1:
         raise SipError("a CR or LF stands alone")
-    return lines[0], lines[1:], body
+    if "\r\n " in text or "\r\n\t" in text:
+        return _join_continuations(lines)
+    return lines
 
 
 def parse_request_line(line: str) -> tuple[str, Uri]:
@@ -112,6 +132,13 @@ def parse_status_line(line: str) -> tuple[int, str]:
     return code, reason
 
 
+def parse_content_length(values: list[str]) -> int:
+    """What all the Content-Length headers of a message say."""
+    if len(set(values)) > 1:
+        raise SipError("two Content-Length headers disagree")
+    return parse_number(values[0], "Content-Length", MAX_MESSAGE)
+
+
 def _refuse_version(version: str) -> None:
     name, _, number = version.partition("/")
     major, dot, minor = number.partition(".")
@@ -138,12 +165,10 @@ def _parse_fields(lines: list[str]) -> list[Field]:
 
 
 def _cut_body(headers: Headers, body: bytes) -> bytes:
-    lengths = set(headers.get_lines("content-length"))
+    lengths = headers.get_lines("content-length")
     if not lengths:
         return body
-    if len(lengths) > 1:
-        raise SipError("two Content-Length headers disagree")
-    length = parse_number(lengths.pop(), "Content-Length", MAX_MESSAGE)
+    length = parse_content_length(lengths)
     if length > len(body):
         raise SipError(f"Content-Length is {length}, but only {len(body)} bytes came")
     return body if length == len(body) else body[:length]
