@@ -11,7 +11,7 @@ The fork never has more than one winner; every branch that loses is cancelled, o
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from enum import StrEnum
 
 from meshdoor.calls import branch as branches
@@ -126,24 +126,22 @@ class Fork:
         """A provisional response without a session description."""
         branch = self._branch(number)
         self._note(branch, Step.PROVISIONAL, now)
-        self._do(branch, branch.handle(Happened.PROVISIONAL), now)
+        self._do(branch, branch.handle(Happened.PROVISIONAL))
 
     def early(self, number: int, now: float) -> None:
         """A provisional response with a session description."""
         branch = self._branch(number)
         self._note(branch, Step.PROVISIONAL, now)
         self._note(branch, Step.EARLY, now)
-        self._do(branch, branch.handle(Happened.EARLY), now)
+        self._do(branch, branch.handle(Happened.EARLY))
 
     def answered(self, number: int, now: float) -> None:
         """A 2xx. The first one wins; any other gets ACK and BYE."""
         branch = self._branch(number)
-        if branch.rings and self.state is not State.RINGING:
-            raise LocalProtocolError("a branch rings on although the fork is decided")
-        self._do(branch, branch.handle(Happened.ANSWER), now)
+        self._do(branch, branch.handle(Happened.ANSWER))
         if branch.state is branches.State.TALKING and self.winner is None:
             self._won(branch, now)
-        self._settle(now)
+        self._settle()
 
     def rejected(self, number: int, status: int, now: float) -> None:
         """A final response of 300 or more: of this device alone, even when it is a 6xx."""
@@ -204,19 +202,19 @@ class Fork:
         for branch in self.branches.values():
             if branch.rings:
                 self._lose(branch, ending, now)
-        self._settle(now)
+        self._settle()
 
     def _lose(self, branch: Branch, ending: Ending, now: float) -> None:
         self._note(branch, Step.ENDED, now, ending)
-        self._do(branch, branch.handle(Happened.GIVE_UP), now)
+        self._do(branch, branch.handle(Happened.GIVE_UP))
 
     def _end(self, branch: Branch, event: Happened, ending: Ending, now: float) -> None:
         if branch.rings or branch.state is branches.State.TALKING:
             self._note(branch, Step.ENDED, now, ending)
-        self._do(branch, branch.handle(event), now)
-        self._settle(now)
+        self._do(branch, branch.handle(event))
+        self._settle()
 
-    def _settle(self, now: float) -> None:
+    def _settle(self) -> None:
         """Follow what the branches came to."""
         ended = [branch.state is branches.State.ENDED for branch in self.branches.values()]
         if self.state is State.RINGING and all(ended) and self._declined:
@@ -230,9 +228,9 @@ class Fork:
     def _move(self, event: Event) -> None:
         self.state = TRANSITIONS[self.state, event]
 
-    def _do(self, branch: Branch, actions: Iterable[Action], now: float) -> None:
+    def _do(self, branch: Branch, actions: Iterable[Action]) -> None:
         elsewhere = self.outcome is Outcome.ANSWERED
-        self._commands.extend(_command(action, branch.number, elsewhere) for action in actions)
+        self._commands.extend(COMMANDS[action](branch.number, elsewhere) for action in actions)
 
     def _note(self, branch: Branch, step: Step, now: float, detail: str = "") -> None:
         """Write a step down the first time."""
@@ -241,20 +239,14 @@ class Fork:
             self._commands.append(Record(branch.peer, step, now, detail))
 
 
-def _command(action: Action, number: int, elsewhere: bool) -> Command:
-    match action:
-        case Action.START_EARLY:
-            return StartEarly(number)
-        case Action.OPEN_TALK:
-            return OpenTalk(number)
-        case Action.CLOSE_MEDIA:
-            return CloseMedia(number)
-        case Action.CANCEL:
-            return Cancel(number, elsewhere)
-        case Action.BYE:
-            return Bye(number)
-        case Action.ACK_BYE:
-            return Bye(number, elsewhere)
+COMMANDS: dict[Action, Callable[[int, bool], Command]] = {
+    Action.START_EARLY: lambda number, _: StartEarly(number),
+    Action.OPEN_TALK: lambda number, _: OpenTalk(number),
+    Action.CLOSE_MEDIA: lambda number, _: CloseMedia(number),
+    Action.CANCEL: Cancel,
+    Action.BYE: lambda number, _: Bye(number),
+    Action.ACK_BYE: Bye,
+}
 
 
 def _ending_of(status: int) -> Ending:
