@@ -9,6 +9,6 @@ bytes, events and deadlines. From the ground up:
     fields      the ordered header multimap that keeps what it does not know byte for byte
     message     Request and Response, parsed lazily
     framer      messages out of a TCP or TLS stream
-    digest      authentication, both sides
+    digest      authentication, both sides; its nonces are in nonce
     validate    what is checked of a request before anything else, and what answers a bad one
 """

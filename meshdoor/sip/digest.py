@@ -40,7 +40,15 @@ def hash_hex(algorithm: str, data: bytes) -> str:
 
 def make_ha1(algorithm: str, username: str, realm: str, password: str) -> str:
     """H(username:realm:password): what a server may store instead of the password."""
-    return hash_hex(algorithm, f"{username}:{realm}:{password}".encode())
+    return _hash_text(algorithm, f"{username}:{realm}:{password}")
+
+
+def _octets(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
+
+
+def _hash_text(algorithm: str, text: str) -> str:
+    return hash_hex(algorithm, _octets(text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +72,7 @@ class Proof:
         return self._hash(f"{ha1}:{middle}:{self._hash(a2)}")
 
     def _hash(self, text: str) -> str:
-        return hash_hex(self.algorithm, text.encode("utf-8", "surrogateescape"))
+        return _hash_text(self.algorithm, text)
 
 
 def choose(challenges: Sequence[Challenge], algorithms: tuple[str, ...]) -> Challenge | None:
@@ -144,7 +152,7 @@ class DigestClient:
         ha1 = make_ha1(proof.algorithm, name, realm, self._password)
         hashed = offer.get("userhash", "").lower() == "true"
         parameters = {
-            "username": hash_hex(proof.algorithm, f"{name}:{realm}".encode()) if hashed else name,
+            "username": _hash_text(proof.algorithm, f"{name}:{realm}") if hashed else name,
             "realm": realm,
             "nonce": proof.nonce,
             "uri": uri,
@@ -231,7 +239,7 @@ class DigestServer:
         family = proof.algorithm.upper().removesuffix(_SESSION)
         ha1 = self._find_ha1(given["username"], family)
         expected = proof.response(ha1 or self._nobody, request.method, given["uri"], request.body)
-        matches = hmac.compare_digest(expected.encode(), given["response"].lower().encode())
+        matches = hmac.compare_digest(expected.encode(), _octets(given["response"].lower()))
         return matches and ha1 is not None and _means(given["uri"], request)
 
 

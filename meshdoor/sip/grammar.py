@@ -19,7 +19,7 @@ LWS: Final = " \t"
 Parameters = tuple[tuple[str, str | None], ...]
 
 _TOKEN: Final = re.compile(r"[A-Za-z0-9\-.!%*_+`'~]+")
-_QUOTED: Final = re.compile(r'"(?:[^"\\]++|\\.)*+"', re.DOTALL)
+_QUOTED: Final = re.compile(r'"(?:[^"\\\x00]++|\\.)*+"', re.DOTALL)
 _QUOTED_PAIR: Final = re.compile(r"\\(.)", re.DOTALL)
 _NEEDS_ESCAPE: Final = re.compile(r'(["\\\x00])')
 # Wider than gen-value: base64 with its '=', bare IPv6 addresses (RFC 5118 §4.5) and such are in use.

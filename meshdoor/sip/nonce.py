@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hmac
 from collections import OrderedDict
 from collections.abc import Callable
@@ -53,8 +52,8 @@ class Nonces:
 
     def _issued(self, nonce: str) -> float | None:
         try:
-            raw = base64.urlsafe_b64decode(nonce)
-        except (ValueError, binascii.Error):
+            raw = base64.b64decode(nonce, b"-_", validate=True)
+        except ValueError:
             return None
         body, mac = raw[:-_MAC_BYTES], raw[-_MAC_BYTES:]
         if len(body) != _STAMP_BYTES + _RANDOM_BYTES or not hmac.compare_digest(mac, self._mac(body)):
