@@ -3,21 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+from meshdoor.rtp.access_unit import AccessUnit
 from meshdoor.rtp.h264 import FU_A, FU_END, FU_START, STAP_A
-from meshdoor.rtp.nal import IDR, SPS, is_key_frame, join_annex_b
+from meshdoor.rtp.nal import IDR, SLICE, SPS, is_key_frame, join_annex_b, nal_type
 from meshdoor.rtp.packet import RtpPacket
-
-
-@dataclass(frozen=True, slots=True)
-class AccessUnit:
-    """One picture as an Annex B byte stream. `intact` is False when something of it was lost."""
-
-    data: bytes
-    timestamp: int
-    key: bool
-    intact: bool
 
 
 def depacketize(packets: Sequence[RtpPacket]) -> AccessUnit:
@@ -37,22 +27,29 @@ def depacketize(packets: Sequence[RtpPacket]) -> AccessUnit:
 
 
 def starts_frame(payload: bytes) -> bool:
-    """Whether an access unit may begin with this payload: any but a later fragment."""
-    if not payload:
+    """Whether an access unit begins with this payload: with parameter sets or such, or with the first slice."""
+    nal = _first_nal(payload)
+    if not nal:
         return False
-    return payload[0] & 0x1F != FU_A or (len(payload) > 1 and bool(payload[1] & FU_START))
+    # first_mb_in_slice is 0 just when the first bit of the slice header is set (H.264 §7.3.3, §9.1).
+    return nal_type(nal) not in {SLICE, IDR} or (len(nal) > 1 and nal[1] >= 0x80)
 
 
 def starts_key_frame(payload: bytes) -> bool:
-    """Whether this payload begins a key frame: it holds an SPS or begins an IDR slice."""
-    if len(payload) < 2:
-        return False
-    kind = payload[0] & 0x1F
+    """Whether this payload begins a key frame: with an SPS or with the first IDR slice."""
+    return starts_frame(payload) and nal_type(_first_nal(payload)) in {IDR, SPS}
+
+
+def _first_nal(payload: bytes) -> bytes:
+    """The beginning of the NAL unit that begins in this payload; empty when none does."""
+    kind = payload[0] & 0x1F if payload else 0
     if kind == STAP_A:
-        kind = payload[3] & 0x1F if len(payload) > 3 else 0
-    elif kind == FU_A:
-        kind = payload[1] & 0x1F if payload[1] & FU_START else 0
-    return kind in {IDR, SPS}
+        return payload[3:5]
+    if kind != FU_A:
+        return payload[:2]
+    if len(payload) < 3 or not payload[1] & FU_START:
+        return b""
+    return bytes((payload[1] & 0x1F, payload[2]))
 
 
 class _Units:
