@@ -140,8 +140,6 @@ class SecureStream:
                 plain += chunk
         except ssl.SSLWantReadError:
             return bytes(plain)
-        except ssl.SSLZeroReturnError:
-            pass
         self.ended = True
         return bytes(plain)
 
