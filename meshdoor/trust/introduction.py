@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from meshdoor.errors import IdentityError, PairingError
+from meshdoor.trust.history import MAX_STATEMENTS
 from meshdoor.trust.identity import MAX_CERTIFICATE, SIGNATURE_SIZE, certificate_key
 from meshdoor.trust.permissions import Role
-from meshdoor.trust.statement import UNPRINTABLE, is_name
+from meshdoor.trust.statement import MAX_CARRIED, UNPRINTABLE, is_name
 
-MAX_STATEMENTS = 4096
-MAX_STATEMENT = 8192  # bytes as carried
 MAX_HINTS = 16
 MAX_HINT = 64  # characters
 
@@ -122,7 +121,7 @@ def unpack(batch: bytes, most: int) -> list[bytes]:
     statements: list[bytes] = []
     while batch or not statements:
         size = int.from_bytes(batch[:2], "big")
-        if not 0 < size <= min(MAX_STATEMENT, len(batch) - 2) or len(statements) == most:
+        if not 0 < size <= min(MAX_CARRIED, len(batch) - 2) or len(statements) == most:
             raise PairingError("its roster is not what it announced")
         statements.append(batch[2 : 2 + size])
         batch = batch[2 + size :]
