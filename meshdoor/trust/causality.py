@@ -92,14 +92,18 @@ class Causality:
                 doubtful |= self.authored.get(admitted[0], 0) & -(bit << 1)
         return void
 
-    def supports(self) -> list[int]:
-        """For each statement: itself, and all that its author's standing may rest on."""
-        supports: list[int] = []
-        for place in range(len(self.statements)):
+    def supports(self) -> dict[int, int]:
+        """For each revoke, and whatever it hangs on: itself, and all that its author's standing may rest on."""
+        needed = self.revokes
+        for place in range(len(self.statements) - 1, -1, -1):
+            if needed >> place & 1:
+                needed |= self.admitted(place)
+        supports: dict[int, int] = {}
+        for place in places(needed):
             support = 1 << place
             for admitting in places(self.admitted(place)):
                 support |= supports[admitting]
-            supports.append(support)
+            supports[place] = support
         return supports
 
     def heads(self) -> tuple[bytes, ...]:

@@ -31,8 +31,7 @@ class _Resolution:
         self._dead = graph.dead(0, 0, graph.all)
         self._undecided = list(places(graph.revokes & ~self._dead))
         self._voids = {revoke: graph.voided_by(revoke) for revoke in self._undecided}
-        supports = graph.supports() if self._undecided else []
-        self._rests_on = {revoke: supports[revoke] for revoke in self._undecided}
+        self._rests_on = graph.supports()
         self._known_attackers: dict[int, list[int]] = {}
 
     def run(self) -> None:
