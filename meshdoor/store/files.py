@@ -66,7 +66,9 @@ class Files(Protocol):
         """What the directory holds."""
         ...
 
-    def make_directory(self, path: Path, mode: int) -> None: ...
+    def make_directory(self, path: Path, mode: int) -> None:
+        """Make the directory with exactly this mode, and what is missing above it."""
+        ...
 
     def status(self, path: Path, *, follow: bool = False) -> Status:
         """What is there; of a symbolic link's target only with `follow`."""
@@ -124,7 +126,9 @@ class OsFiles:
         return os.listdir(path)
 
     def make_directory(self, path: Path, mode: int) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        for parent in reversed([parent for parent in path.parents if not parent.exists()]):
+            parent.mkdir()
+            self.fsync_directory(parent.parent)
         path.mkdir(mode)
         path.chmod(mode)  # whatever the umask is
 
