@@ -9,6 +9,9 @@ A file is TOML, found at `--config FILE`, else `config.toml` in the state direct
     port = 5071                 # TCP, links between members and pairing; 0 takes any
     interfaces = ["eth0"]       # else every one that is up
 
+    [sip]
+    port = 5060                 # UDP and TCP, devices outside the mesh; 0 takes any
+
     [log]
     format = "json"             # else "text"
 """
@@ -40,6 +43,13 @@ class MeshConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class SipConfig:
+    """SIP for devices outside the mesh: the port of UDP and TCP."""
+
+    port: int = 5060
+
+
+@dataclass(frozen=True, slots=True)
 class LogConfig:
     """How the node writes its log: `text`, one readable line an event, or `json`, one object a line."""
 
@@ -53,6 +63,7 @@ class Config:
     name: str = ""
     role: str = ""
     mesh: MeshConfig = field(default_factory=MeshConfig)
+    sip: SipConfig = field(default_factory=SipConfig)
     log: LogConfig = field(default_factory=LogConfig)
 
     def __post_init__(self) -> None:
@@ -60,6 +71,7 @@ class Config:
         _one_of("role", self.role, ("", "door", "screen", "lock"))
         _one_of("log.format", self.log.format, ("text", "json"))
         _port("mesh.port", self.mesh.port)
+        _port("sip.port", self.sip.port)
 
 
 def check_name(name: str) -> str:

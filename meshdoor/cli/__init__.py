@@ -1,4 +1,7 @@
-"""The command line: one file a verb. Exit codes: 0 done, 1 refused or something needs attention, 2 bad input or no node."""
+"""The command line: one file a verb.
+
+Exit codes: 0 done, 1 refused or something needs attention, 2 bad input or no node.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="meshdoor",
         description="A home video intercom with no server, no account and no password to type.",
-        epilog="A first home, in three steps: `meshdoor run` on each Pi, `meshdoor found \"My home\"` on one screen, "
+        epilog='A first home, in three steps: `meshdoor run` on each Pi, `meshdoor found "My home"` on one screen, '
         "and there `meshdoor pair` for every other. Exit codes: 0 done, 1 refused or something needs attention, "
         "2 bad input or no node running.",
     )

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import argparse
 import getpass
-import os
 import sys
 from pathlib import Path
 
-from meshdoor.cli.output import Subparsers
+from meshdoor.cli.output import Subparsers, state_path
 from meshdoor.errors import ConfigError, UserError
-from meshdoor.location import state_path
-
-SHORTEST = 8
 
 
 def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -42,16 +38,21 @@ def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.Argume
 
 def export(options: argparse.Namespace) -> int:
     from meshdoor.store.files import OsFiles, write_atomic
-    from meshdoor.store.state import StateDirectory
-    from meshdoor.trust import backup
+    from meshdoor.store.state import StateDirectory, Table
+    from meshdoor.trust.backup import Backup
+    from meshdoor.trust.permissions import Role
 
-    state = StateDirectory(state_path(options.state))
-    contents = state.contents()
     if options.file.exists():
         raise UserError(f"{options.file} exists", "choose another name, or remove it")
-    sealed = backup.seal(contents, _passphrase(options, twice=True))
+    with StateDirectory.open(state_path(options), create=False, lock=False) as state:
+        identity, roster = state.load_identity(), state.load_roster()
+        node = state.load_table(Table.NODE).values
+    if identity is None:
+        raise UserError(f"there is no identity in {state.path} yet", "the first `meshdoor run` makes one")
+    backup = Backup(identity, roster.statements, node.get("name", "Node"), Role(node.get("role", "screen")))
+    sealed = backup.export(_passphrase(options, twice=True))
     try:
-        write_atomic(OsFiles(), options.file, sealed)
+        write_atomic(OsFiles(), options.file, sealed.encode())
     except OSError as error:
         raise UserError(f"{options.file}: {error.strerror}") from error
     print(f"The backup is in {options.file}. Without its passphrase it is worth nothing; with it, it is this node.")
@@ -59,38 +60,46 @@ def export(options: argparse.Namespace) -> int:
 
 
 def restore(options: argparse.Namespace) -> int:
-    from meshdoor.store.state import StateDirectory
-    from meshdoor.trust import backup
+    from meshdoor.store.state import StateDirectory, Table
+    from meshdoor.trust.backup import MAX_BACKUP, Backup
 
     try:
-        sealed = options.file.read_bytes()
+        with options.file.open("rb") as file:
+            sealed = file.read(MAX_BACKUP + 1).decode(errors="replace")
     except OSError as error:
         raise UserError(f"{options.file}: {error.strerror}") from error
-    contents = backup.unseal(sealed, _passphrase(options, twice=False))
-    with StateDirectory(state_path(options.state)).open() as state:
-        state.restore(contents, replace=options.replace)
+    backup = Backup.restore(sealed, _passphrase(options, twice=False), str(options.file))
+    with StateDirectory.open(state_path(options)) as state:
+        there = state.load_identity()
+        if there is not None and there.key != backup.identity.key and not options.replace:
+            raise UserError(
+                f"{state.path} holds another identity, {there.device_id}", "to overwrite it for good: --replace"
+            )
+        state.save_identity(backup.identity)
+        state.save_roster(backup.statements)
+        state.save_table(Table.NODE, {"name": backup.name, "role": str(backup.role)})
     print("Restored. Start it with: meshdoor run")
     return 0
 
 
-def _passphrase(options: argparse.Namespace, twice: bool) -> bytes:
+def _passphrase(options: argparse.Namespace, twice: bool) -> str:
     if options.passphrase_file is not None:
         return _from_file(options.passphrase_file)
     if not sys.stdin.isatty():
         raise ConfigError("no passphrase given", "give it with --passphrase-file FILE, or - for standard input")
     passphrase = getpass.getpass("Passphrase: ")
-    if twice and len(passphrase) < SHORTEST:
-        raise ConfigError(f"a passphrase has at least {SHORTEST} characters")
     if twice and getpass.getpass("Once more: ") != passphrase:
         raise ConfigError("the two differ")
-    return os.fsencode(passphrase)
+    return passphrase
 
 
-def _from_file(path: Path) -> bytes:
+def _from_file(path: Path) -> str:
     try:
-        text = sys.stdin.readline().encode() if str(path) == "-" else path.read_bytes()
+        text = sys.stdin.readline() if str(path) == "-" else path.read_text(encoding="utf-8")
     except OSError as error:
         raise ConfigError(f"{path}: {error.strerror}") from error
-    if not text.rstrip(b"\r\n"):
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: not UTF-8") from error
+    if not text.rstrip("\r\n"):
         raise ConfigError(f"{path}: no passphrase in it")
-    return text.rstrip(b"\r\n")
+    return text.rstrip("\r\n")

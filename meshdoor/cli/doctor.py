@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import argparse
 
-from meshdoor.cli.output import Subparsers, client, print_json, style
+from meshdoor.cli.output import Subparsers, client, print_json, state_path, style
 from meshdoor.control import Json
 from meshdoor.errors import NotRunning, StateError
-from meshdoor.location import state_path
 
 MARKS = {"ok": ("ok", "green"), "warning": ("!", "yellow"), "fault": ("!!", "red")}
 
@@ -37,9 +36,9 @@ def run(options: argparse.Namespace) -> int:
 def _files(options: argparse.Namespace) -> list[Json]:
     from meshdoor.store.state import StateDirectory
 
-    path = state_path(options.state)
+    path = state_path(options)
     try:
-        StateDirectory(path).check()
+        StateDirectory.open(path, create=False, lock=False).close()
     except StateError as error:
         return [{"check": "files", "level": "fault", "text": str(error), "hint": error.hint}]
     return [{"check": "files", "level": "ok", "text": f"the files in {path} are as they should be", "hint": ""}]

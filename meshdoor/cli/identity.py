@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from meshdoor.cli.output import Subparsers, print_json
-from meshdoor.location import state_path
+from meshdoor.cli.output import Subparsers, print_json, state_path
+from meshdoor.errors import UserError
 
 
 def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -17,7 +17,11 @@ def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.Argume
 def run(options: argparse.Namespace) -> int:
     from meshdoor.store.state import StateDirectory
 
-    identity = StateDirectory(state_path(options.state)).read_identity()
+    path = state_path(options)
+    with StateDirectory.open(path, create=False, lock=False) as state:
+        identity = state.load_identity()
+    if identity is None:
+        raise UserError(f"there is no identity in {path} yet", "the first `meshdoor run` makes one")
     if options.json:
         print_json({"id": identity.device_id, "key": identity.key.hex()})
     else:

@@ -32,7 +32,14 @@ def members(options: argparse.Namespace) -> int:
         return 0
     heading = ("NAME", "ROLE", "MAY", "ID", "ADMITTED", "BY")
     lines = [
-        (row["name"], row["role"], ", ".join(row["permissions"]) or "-", row["id"], local_time(row["at"]), row["by"] or "-")
+        (
+            row["name"],
+            row["role"],
+            ", ".join(row["permissions"]) or "-",
+            row["id"],
+            local_time(row["at"]),
+            row["by"] or "-",
+        )
         if not row["revoked"]
         else (row["name"], row["role"], "revoked", row["id"], local_time(row["at"]), row["by"] or "-")
         for row in rows
@@ -47,7 +54,7 @@ def revoke(options: argparse.Namespace) -> int:
     if options.json:
         print_json(answer)
     else:
-        print(f"{answer['name']} ({answer['id']}) is out; {answer['told']} reachable nodes know, the others learn it on return")
+        print(f"{answer['name']} ({answer['id']}) is out; {answer['told']} reachable nodes know, the others learn it")
     return 0
 
 

@@ -5,24 +5,34 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import socket
 import sys
 import time
 import unicodedata
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TextIO
 
 from meshdoor.control import Json
 from meshdoor.control.client import Client
-from meshdoor.location import state_path
+from meshdoor.store.location import checkout, default_location
 
 Subparsers = argparse._SubParsersAction  # the only name that argparse has for it
 
 _CODES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
+def state_path(options: argparse.Namespace) -> Path:
+    """The state directory that the options mean."""
+    if options.state:
+        return Path(options.state).absolute()
+    root = os.getuid() == 0
+    return default_location(os.environ, socket.gethostname(), root=root, source=checkout()).absolute()
+
+
 def client(options: argparse.Namespace, timeout: float = 30.0) -> Client:
     """A connection to the node of `--state`. Raises NotRunning."""
-    return Client(state_path(options.state), timeout)
+    return Client(state_path(options), timeout)
 
 
 def style(text: str, look: str, stream: TextIO | None = None) -> str:
@@ -52,9 +62,7 @@ def table(rows: Sequence[Sequence[str]], looks: Sequence[str] = ()) -> str:
 
 def display_width(text: str) -> int:
     """How many columns of a terminal the text takes (UAX #11; combining marks take none)."""
-    return sum(
-        0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text
-    )
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
 def ask(question: str, default: str = "") -> str:

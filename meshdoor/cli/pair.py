@@ -21,9 +21,13 @@ def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.Argume
         "newcomer shows, and let it in. On the newcomer itself: --show.",
     )
     parser.add_argument("newcomer", nargs="?", help="its name or id; needed only when there are several")
-    parser.add_argument("--code", help="the newcomer's code, for scripts (else it is asked for; - reads standard input)")
+    parser.add_argument(
+        "--code", help="the newcomer's code, for scripts (else it is asked for; - reads standard input)"
+    )
     parser.add_argument("--name", help="the name it gets in this home (default: its own)")
-    parser.add_argument("--wait", type=float, default=10.0, metavar="SECONDS", help="for a newcomer to appear (default 10)")
+    parser.add_argument(
+        "--wait", type=float, default=10.0, metavar="SECONDS", help="for a newcomer to appear (default 10)"
+    )
     parser.add_argument("--list", action="store_true", help="only list the newcomers")
     parser.add_argument("--show", action="store_true", help="on the newcomer: show its code")
     parser.add_argument("--json", action="store_true", help="one JSON document")
@@ -76,7 +80,8 @@ def _choose(node: Client, options: argparse.Namespace) -> Json:
     if not newcomers:
         wanted = f" called {options.newcomer}" if options.newcomer else ""
         raise NotFound(
-            f"no newcomer{wanted} is in reach", "start it with: meshdoor run   and see that it is on the same network"
+            f"no newcomer{wanted} is in reach",
+            "start it with: meshdoor run   and see that it is on the same network",
         )
     if not sys.stdin.isatty() or options.json:
         names = ", ".join(f"{newcomer['name']} {newcomer['id']}" for newcomer in newcomers)

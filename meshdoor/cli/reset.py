@@ -5,9 +5,8 @@ from __future__ import annotations
 import argparse
 import sys
 
-from meshdoor.cli.output import Subparsers, ask
+from meshdoor.cli.output import Subparsers, ask, state_path
 from meshdoor.errors import UserError
-from meshdoor.location import state_path
 
 
 def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -25,12 +24,15 @@ def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.Argume
 def run(options: argparse.Namespace) -> int:
     from meshdoor.store.state import StateDirectory
 
-    with StateDirectory(state_path(options.state)).open() as state:
+    with StateDirectory.open(state_path(options), create=False) as state:
         if not options.yes:
             if not sys.stdin.isatty():
                 raise UserError("this removes the node's identity for good", "say --yes to do it")
-            if ask(f"Remove the identity and roster in {state.path}? yes or no", "no").lower() not in ("y", "yes"):
+            if ask(f"Remove the identity and roster in {state.path}? yes or no", "no").lower() not in (
+                "y",
+                "yes",
+            ):
                 raise UserError("nothing was removed")
-        state.reset()
+        state.forget()
     print("Done: the next `meshdoor run` starts with a new identity and shows a pairing code.")
     return 0

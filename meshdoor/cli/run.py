@@ -8,8 +8,7 @@ import sys
 from pathlib import Path
 
 from meshdoor import config
-from meshdoor.cli.output import Subparsers
-from meshdoor.location import state_path
+from meshdoor.cli.output import Subparsers, state_path
 
 
 def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -37,7 +36,7 @@ def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.Argume
 
 def settings(options: argparse.Namespace) -> config.Config:
     """The file's settings with those of the command line over them. Raises ConfigError."""
-    chosen = config.load(options.config, state_path(options.state))
+    chosen = config.load(options.config, state_path(options))
     mesh = dataclasses.replace(
         chosen.mesh,
         port=chosen.mesh.port if options.port is None else options.port,
@@ -58,4 +57,4 @@ def run(options: argparse.Namespace) -> int:
     from meshdoor.node.node import run_node
 
     journal.configure(chosen.log.format)
-    return run_node(chosen, state_path(options.state), options.enrol, interactive=sys.stdin.isatty())
+    return run_node(chosen, state_path(options), options.enrol, interactive=sys.stdin.isatty())

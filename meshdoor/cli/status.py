@@ -10,7 +10,14 @@ from meshdoor.cli.output import Subparsers, client, print_json, style, table
 from meshdoor.control import Json
 from meshdoor.control.client import Client
 
-LOOKS = {"ready": "", "ringing": "cyan", "in call": "cyan", "joining": "yellow", "unreachable": "red", "revoked": "dim"}
+LOOKS = {
+    "ready": "",
+    "ringing": "cyan",
+    "in call": "cyan",
+    "joining": "yellow",
+    "unreachable": "red",
+    "revoked": "dim",
+}
 
 
 def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from meshdoor import __version__
 from meshdoor.control import Json
+from meshdoor.mesh.peers import Peer
 from meshdoor.node.status import View, duration, node_state
 
 PATIENCE = 10.0  # seconds that a peer may take to be seen or linked before it counts as a finding
@@ -72,11 +73,13 @@ def port(facts: Facts) -> Iterator[Finding]:
 
 
 def multicast(facts: Facts) -> Iterator[Finding]:
-    linked = [p for p in facts.view.peers if p.state != "unreachable" and facts.view.now - p.since > PATIENCE]
+    linked = [p for p in facts.view.peers if p.state != "unreachable" and _lasts(p, facts.view.now)]
     unseen = [peer.member.name for peer in linked if not peer.announced]
     if unseen:
         text = f"mDNS does not come through from {_names(unseen)}, though the link to it works"
-        hint = "allow multicast (IGMP snooping, UDP port 5353) on the switch or access point; known addresses still work"
+        hint = (
+            "allow multicast (UDP port 5353; IGMP snooping) on the switch or access point; known addresses still work"
+        )
         yield Finding("multicast", "warning", text, hint)
     elif linked:
         yield Finding("multicast", "ok", "mDNS comes through from every linked member")
@@ -84,7 +87,7 @@ def multicast(facts: Facts) -> Iterator[Finding]:
 
 def isolation(facts: Facts) -> Iterator[Finding]:
     lost = [p for p in facts.view.peers if p.state == "unreachable" and p.announced]
-    names = [p.member.name for p in lost if p.since is None or facts.view.now - p.since > PATIENCE]
+    names = [p.member.name for p in lost if _lasts(p, facts.view.now)]
     if names:
         text = f"{_names(names)} is seen by mDNS but takes no connection"
         hint = "switch off client isolation (AP isolation, guest network) on the access point, and check firewalls"
@@ -138,6 +141,11 @@ def version(facts: Facts) -> Iterator[Finding]:
 
 
 RULES = (membership, network, port, multicast, isolation, unreachable, clock, one_key, stale_roster, version)
+
+
+def _lasts(peer: Peer, now: float) -> bool:
+    """Has it been as it is for long enough to count?"""
+    return peer.since is None or now - peer.since > PATIENCE
 
 
 def _names(names: Iterable[str]) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 
 from meshdoor.errors import Refused, StatementError, UserError
 from meshdoor.trust.history import Added, History
 from meshdoor.trust.identity import Identity
-from meshdoor.trust.permissions import Permission, Role
+from meshdoor.trust.permissions import DEFAULTS, Permission, Role
 from meshdoor.trust.roster import Member, Roster
-from meshdoor.trust.statement import Statement
+from meshdoor.trust.statement import Admit, Change, Statement
 
-Save = Callable[[Sequence[bytes]], None]
+Save = Callable[[Iterable[bytes]], object]
 Listener = Callable[[Roster], None]
 
 
@@ -58,13 +58,14 @@ class Membership:
                 f"a {role} cannot found a home: whoever steals it would own the house",
                 "found it on a screen, and pair this node from there",
             )
-        self.history.found(self.identity, home, name, Role(role), int(now))
+        self.history.found(self.identity, home, name, int(now))
         self._changed()
 
     def admit(self, key: bytes, certificate: bytes, name: str, role: Role, now: float) -> Statement:
         """Admit a device with its role's default permissions. Raises Refused."""
         self._check_may_admit("admit a device")
-        statement = self.history.admit(self.identity, key, certificate, self._free_name(name, key), role, int(now))
+        admit = Admit(key, certificate, self._free_name(name, key), role, DEFAULTS[role])
+        statement = self.history.admit(self.identity, admit, int(now))
         self._changed()
         return statement
 
@@ -88,7 +89,7 @@ class Membership:
         others = {other.name.casefold() for other in self.roster.members.values() if other.key != member.key}
         if name.casefold() in others:
             raise Refused(f"there is a {name} already", "choose another name")
-        self.history.change(self.identity, member.key, name, int(now))
+        self.history.change(self.identity, Change(member.key, name), int(now))
         self._changed()
         return member
 

@@ -5,10 +5,11 @@ Schema 1, all keys always there; a later schema only adds keys:
     schema     1
     version    of this node's software
     home       {name, id, roster, members} or null while it belongs to none
-    node       {name, role, id, state, addresses, port, uptime_s, pairing}; state is ready, joining, unpaired or revoked;
-               pairing is {code, wait_s} while it can be paired
-    members    a list of {name, role, id, you, state, since, address, rtt_ms, roster, version, permissions}; state is
-               ready, ringing, in call, joining, unreachable or revoked; since is a Unix time; roster is in step or behind
+    node       {name, role, id, state, addresses, port, uptime_s, pairing}; state is ready, joining, unpaired
+               or revoked; pairing is {code, wait_s} while it can be paired
+    members    a list of {name, role, id, you, state, since, address, rtt_ms, roster, version, permissions};
+               state is ready, ringing, in call, joining, unreachable or revoked; since is a Unix time;
+               roster is in step or behind
     newcomers  a list of {name, role, id, address, age_s}
     press      {screens, phones, would_ring: [name], would_not: [{name, why}], text}
     alarms     a list of {kind, text, hint}
@@ -145,7 +146,10 @@ def _own_row(member: Member, view: View) -> dict[str, Json]:
 
 
 def _revoked(view: View) -> list[dict[str, Json]]:
-    return [_base(member) | {"state": "revoked", "you": key == view.itself.key} for key, member in view.roster.revoked.items()]
+    return [
+        _base(member) | {"state": "revoked", "you": key == view.itself.key}
+        for key, member in view.roster.revoked.items()
+    ]
 
 
 def _base(member: Member) -> dict[str, Json]:

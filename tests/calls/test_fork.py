@@ -123,9 +123,9 @@ def test_both_ends_may_hang_up(fork: Fork) -> None:
 def test_the_screen_hangs_up(fork: Fork) -> None:
     fork.answered(1, 1.0)
     fork.bye(1, 5.0)
-    assert fork.state is State.CLOSING
+    closing = fork.state
     fork.rejected(2, 487, 5.1)
-    assert fork.state is State.ENDED
+    assert (closing, fork.state) == (State.CLOSING, State.ENDED)
 
 
 def test_a_second_press_knocks_only_while_somebody_talks(fork: Fork) -> None:

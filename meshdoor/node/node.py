@@ -1,0 +1,272 @@
+"""The composition root: everything that a node is made of, built and run here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from meshdoor.config import Config
+from meshdoor.control.server import serve
+from meshdoor.errors import ConfigError, MeshdoorError, PairingError, StatementError
+from meshdoor.mesh import interfaces as network
+from meshdoor.mesh.link import Links
+from meshdoor.mesh.mdns import Mdns
+from meshdoor.mesh.peers import PeerTable
+from meshdoor.node import hardware, journal, systemd
+from meshdoor.node.house import House
+from meshdoor.node.membership import Membership
+from meshdoor.node.pairing import PairingDesk
+from meshdoor.node.verbs import Verbs
+from meshdoor.store.state import StateDirectory, Table
+from meshdoor.trust.enrolment import MAX_FILE, Enrolment, Enrolments
+from meshdoor.trust.history import History
+from meshdoor.trust.identity import Identity
+from meshdoor.trust.permissions import Role
+
+OFFER_AFTER = 3.0  # seconds of listening after which there is no home in reach
+SAVE_PEERS = 30.0  # seconds between two looks whether an address is new; nothing is written when none is
+ENROL_RETRY = 5.0  # seconds, at first
+BOOT = (Path("/boot/firmware"), Path("/boot"))
+ENROLMENT = "meshdoor.enrol"
+
+
+def run_node(config: Config, state: Path, enrolment: Path | None, interactive: bool) -> int:
+    """Run the node until SIGTERM or SIGINT; the process's exit code. Raises UserError."""
+    with StateDirectory.open(state) as directory:
+        try:
+            asyncio.run(Node(config, directory).run(enrolment, interactive))
+        except* MeshdoorError as group:
+            raise _first(group) from None
+    return 0
+
+
+def _first(group: BaseExceptionGroup[MeshdoorError]) -> MeshdoorError:
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, MeshdoorError)
+    return error
+
+
+class Node:
+    """One node on one state directory. Raises StateError for what cannot be used."""
+
+    def __init__(self, config: Config, state: StateDirectory) -> None:
+        self._config = config
+        self._state = state
+        identity = state.load_identity() or self._new_identity()
+        self._membership = Membership(identity, self._history(), state.save_roster)
+        self._peers = PeerTable(identity.key)
+        self._desk = PairingDesk(self._membership, self._enrolments(), self._hints, self._save_enrolments)
+        self._desk.name, self._desk.role = self._character()
+        self._house = House(config, self._membership, self._peers, self._desk)
+        self._stop = asyncio.Event()
+
+    async def run(self, enrolment: Path | None, interactive: bool) -> None:
+        """Run until told to stop."""
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._stop.set)
+        async with contextlib.AsyncExitStack() as stack:
+            sockets = stack.enter_context(_listening(self._config))
+            house = self._house
+            house.links = await stack.enter_async_context(Links(self._membership.identity, house, sockets))
+            house.interfaces_changed(self._interfaces())
+            self._load_peers()
+            house.mdns = await stack.enter_async_context(Mdns(house.saw, house.lost, house.interfaces))
+            verbs = Verbs(house, time.time(), self._config.mesh.port)
+            await stack.enter_async_context(serve(self._state.path, verbs.table()))
+            async with asyncio.TaskGroup() as tasks:
+                running = [
+                    tasks.create_task(house.run()),
+                    tasks.create_task(self._follow_interfaces()),
+                    tasks.create_task(self._keep_addresses()),
+                    tasks.create_task(systemd.feed_watchdog()),
+                    tasks.create_task(self._begin(enrolment, interactive)),
+                ]
+                self._greet()
+                await self._stop.wait()
+                for task in running:
+                    task.cancel()
+            systemd.notify("STOPPING=1")
+            self._save_peers()
+        journal.say("stopped", "this node has stopped")
+
+    def _greet(self) -> None:
+        house = self._house
+        home = self._membership.roster.home_name or "no home yet"
+        where = ", ".join(house.addresses) or "no address"
+        journal.say("ready", f"{house.name} ({house.role}) of {home} on port {house.links.port} at {where}")
+        systemd.notify("READY=1")
+
+    async def _begin(self, enrolment: Path | None, interactive: bool) -> None:
+        """What a node that is in no home does to get into one."""
+        if not self._desk.open:
+            return
+        journal.say("pairing", f"to let this node in: meshdoor pair on a screen, code {self._desk.window.code}")
+        found = enrolment or self._find_enrolment()
+        if found is not None:
+            await self._join(found)
+        elif interactive:
+            await self._offer_to_found()
+
+    def _find_enrolment(self) -> Path | None:
+        places = (self._state.path, *BOOT)
+        return next((place / ENROLMENT for place in places if (place / ENROLMENT).is_file()), None)
+
+    async def _join(self, path: Path) -> None:
+        """Join with an enrolment file; tried again while nobody answers."""
+        try:
+            enrolment = _read_enrolment(path)
+            enrolment.check(self._membership.roster.home, time.time(), str(path))
+        except ConfigError as error:
+            journal.warn("enrolment", f"{error}; {error.hint}")
+            return
+        wait = ENROL_RETRY
+        while self._desk.open:
+            try:
+                await self._desk.join(enrolment)
+            except PairingError as error:
+                journal.warn("enrolment", f"joining {enrolment.home_name} with {path}: {error}")
+                await asyncio.sleep(wait)
+                wait = min(2 * wait, 300.0)
+        _discard(path)
+
+    async def _offer_to_found(self) -> None:
+        await asyncio.sleep(OFFER_AFTER)
+        if not self._desk.open or self._peers.homes() or self._desk.role != Role.SCREEN:
+            return
+        print("There is no home on this network. Type a name to found one here, or wait to be paired.", file=sys.stderr)
+        name = await _typed_line()
+        if name and self._desk.open:
+            self._membership.found(name[:64], self._desk.name, self._desk.role, time.time())
+
+    async def _follow_interfaces(self) -> None:
+        async with contextlib.aclosing(network.changes(self._interfaces)) as changes:
+            async for found in changes:
+                if found == self._house.interfaces:
+                    continue
+                names = ", ".join(interface.name for interface in found) or "none"
+                journal.say("network", f"interfaces up: {names}")
+                await self._house.mdns.interfaces_changed(found)
+                self._house.interfaces_changed(found)
+
+    def _interfaces(self) -> tuple[network.Interface, ...]:
+        return network.snapshot(self._config.mesh.interfaces)
+
+    async def _keep_addresses(self) -> None:
+        while True:
+            await asyncio.sleep(SAVE_PEERS)
+            self._save_peers()
+
+    def _save_peers(self) -> None:
+        if self._membership.roster.home is not None:
+            self._state.save_table(Table.PEERS, dict(self._peers.dump()))
+
+    def _load_peers(self) -> None:
+        loop_time = asyncio.get_running_loop().time()
+        self._peers.roster_changed(self._membership.roster, loop_time)
+        self._peers.load(self._table(Table.PEERS), loop_time)
+
+    def _hints(self) -> tuple[str, ...]:
+        return self._house.hints()
+
+    def _new_identity(self) -> Identity:
+        identity = Identity.generate()
+        self._state.save_identity(identity)
+        journal.say("identity", f"this device is {identity.device_id}")
+        return identity
+
+    def _history(self) -> History:
+        stored = self._state.load_roster()
+        if stored.damage:
+            journal.warn("roster", stored.damage)
+        history = History()
+        for statement in stored.statements:
+            try:
+                history.add(statement)
+            except StatementError as error:
+                journal.warn("roster", f"a stored statement does not count: {error}")
+        return history
+
+    def _enrolments(self) -> Enrolments:
+        enrolments = Enrolments()
+        enrolments.load(self._table(Table.ENROLMENTS))
+        return enrolments
+
+    def _save_enrolments(self, enrolments: Enrolments) -> None:
+        self._state.save_table(Table.ENROLMENTS, enrolments.dump())
+
+    def _character(self) -> tuple[str, Role]:
+        """Name and role: as set, else as last time, else as the hardware suggests."""
+        stored = self._table(Table.NODE)
+        name = self._config.name or str(stored.get("name") or hardware.suggested_name())
+        role = self._config.role or str(stored.get("role") or hardware.suggested_role())
+        self._state.save_table(Table.NODE, {"name": name, "role": role})
+        return name, Role(role)
+
+    def _table(self, table: Table) -> dict[str, object]:
+        stored = self._state.load_table(table)
+        if stored.damage:
+            journal.warn("state", stored.damage)
+        return stored.values
+
+
+def _read_enrolment(path: Path) -> Enrolment:
+    try:
+        with path.open("rb") as file:
+            return Enrolment.parse(file.read(MAX_FILE + 1), str(path))
+    except OSError as error:
+        raise ConfigError(f"{path}: {error.strerror}") from error
+
+
+def _discard(path: Path) -> None:
+    """Its token is used up; on a read-only boot partition it may stay."""
+    with contextlib.suppress(OSError):
+        path.unlink()
+
+
+@contextlib.contextmanager
+def _listening(config: Config) -> Iterator[Sequence[socket.socket]]:
+    """Sockets on the mesh port, or on any other where that one is taken."""
+    with contextlib.ExitStack() as stack:
+        try:
+            sockets = _bind(config, config.mesh.port)
+        except OSError as error:
+            if not config.mesh.port:
+                raise ConfigError(f"cannot listen: {error.strerror}") from error
+            journal.warn("port", f"port {config.mesh.port} is taken ({error.strerror}): using another")
+            sockets = _bind(config, 0)
+        for each in sockets:
+            stack.enter_context(each)
+        yield sockets
+
+
+def _bind(config: Config, port: int) -> list[socket.socket]:
+    if config.mesh.interfaces == ("lo",):
+        return [socket.create_server(("127.0.0.1", port), backlog=128)]
+    if socket.has_dualstack_ipv6():
+        return [socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128)]
+    return [socket.create_server(("", port), backlog=128)]
+
+
+async def _typed_line() -> str:
+    """A line from the terminal, without a thread that could not be stopped."""
+    loop = asyncio.get_running_loop()
+    typed: asyncio.Future[str] = loop.create_future()
+
+    def take() -> None:
+        if not typed.done():
+            typed.set_result(sys.stdin.readline().strip())
+
+    loop.add_reader(sys.stdin, take)
+    try:
+        return await typed
+    finally:
+        loop.remove_reader(sys.stdin)

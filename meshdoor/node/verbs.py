@@ -1,0 +1,208 @@
+"""What the control socket can ask of the node; each verb takes and gives JSON."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import time
+from collections.abc import Awaitable, Callable, Mapping
+
+from meshdoor.config import check_name
+from meshdoor.control import Json
+from meshdoor.control.server import Progress, Verb
+from meshdoor.errors import NotFound, PairingError, Refused, UserError, WrongCode
+from meshdoor.mesh.newcomers import Newcomer
+from meshdoor.node import doctor
+from meshdoor.node.house import House
+from meshdoor.node.status import Itself, View, describe
+from meshdoor.trust.enrolment import Enrolment
+from meshdoor.trust.permissions import Permission, Role
+
+
+class Verbs:
+    """The verbs of the mesh."""
+
+    def __init__(self, house: House, started: float, wanted_port: int) -> None:
+        self._house = house
+        self._started = started
+        self._wanted_port = wanted_port
+
+    def table(self) -> dict[str, Verb]:
+        """By name, for the control server."""
+        verbs: dict[str, Callable[[_Args], Awaitable[Json]]] = {
+            "status": self.status,
+            "newcomers": self.newcomers,
+            "pair": self.pair,
+            "found": self.found,
+            "members": self.members,
+            "revoke": self.revoke,
+            "rename": self.rename,
+            "enrol": self.enrol,
+            "doctor": self.doctor,
+        }
+        return {name: _checked(verb) for name, verb in verbs.items()}
+
+    def view(self) -> View:
+        """What the status is made of; times are Unix seconds."""
+        house, loop_time = self._house, asyncio.get_running_loop().time()
+        offset = time.time() - loop_time
+        itself = Itself(
+            key=house.membership.identity.key,
+            name=house.name,
+            role=house.role,
+            addresses=house.addresses,
+            port=house.links.port,
+            started=self._started,
+            settled=house.settled,
+            pairing=house.desk.status(time.monotonic()),
+        )
+        peers = house.peers.peers()
+        return View(
+            itself=itself,
+            roster=house.membership.roster,
+            peers=[dataclasses.replace(p, since=None if p.since is None else p.since + offset) for p in peers],
+            newcomers=[dataclasses.replace(n, since=n.since + offset) for n in house.peers.newcomers()],
+            alarms=house.peers.alarms(loop_time),
+            now=time.time(),
+        )
+
+    async def status(self, args: _Args) -> Json:
+        return describe(self.view())
+
+    async def newcomers(self, args: _Args) -> Json:
+        self._house.desk.check_may_admit()
+        return describe(self.view())["newcomers"]
+
+    async def doctor(self, args: _Args) -> Json:
+        members = self._house.membership.roster.members
+        clocks = {members[key].name: skew for key, skew in self._house.clocks.items() if key in members}
+        names = tuple(interface.name for interface in self._house.interfaces)
+        return doctor.examine(doctor.Facts(self.view(), self._wanted_port, clocks, names))
+
+    async def found(self, args: _Args) -> Json:
+        """Found a home, unless there is one in reach that this node could join."""
+        home = check_name(args.text("home"))
+        near = self._house.peers.homes()
+        if near and not args.flag("anyway"):
+            raise Refused(
+                "there is a home within reach that this node could join",
+                "pair it from a screen there (meshdoor pair), or found another all the same: --anyway",
+            )
+        house = self._house
+        house.membership.found(home, house.desk.name, house.desk.role, time.time())
+        return {"name": home, "node": house.name}
+
+    async def pair(self, args: _Args) -> Json:
+        """Let a newcomer in."""
+        house = self._house
+        house.desk.check_may_admit()
+        newcomer = self._newcomer(args.text("id"))
+        name = args.optional("name")
+        try:
+            admitted = await house.desk.admit(newcomer, args.text("code"), name and check_name(name))
+        except WrongCode as error:
+            raise Refused(
+                "the code is wrong", "look again at the newcomer: `meshdoor pair --show` prints it"
+            ) from error
+        except PairingError as error:
+            raise Refused(f"pairing with {newcomer.name} failed: {error}", "try again") from error
+        member = house.membership.roster.members[admitted.key]
+        return {
+            "name": member.name,
+            "role": str(member.role),
+            "id": member.device_id,
+            "home": house.membership.roster.home_name,
+        }
+
+    async def members(self, args: _Args) -> Json:
+        roster = self._house.membership.roster
+        everyone = [(member, False) for member in roster.members.values()]
+        everyone += [(member, True) for member in roster.revoked.values()]
+        names = {member.key: member.name for member, _ in everyone}
+        return [
+            {
+                "name": member.name,
+                "role": str(member.role),
+                "id": member.device_id,
+                "permissions": sorted(str(permission) for permission in member.permissions),
+                "at": member.at,
+                "by": names.get(member.admitted_by),
+                "revoked": revoked,
+            }
+            for member, revoked in sorted(everyone, key=lambda entry: (entry[1], entry[0].seniority))
+        ]
+
+    async def revoke(self, args: _Args) -> Json:
+        member = self._house.membership.revoke(args.text("member"), time.time())
+        return {"name": member.name, "id": member.device_id, "told": len(self._house.links.links())}
+
+    async def rename(self, args: _Args) -> Json:
+        name = check_name(args.text("name"))
+        if not name:
+            raise UserError("the new name is empty")
+        member = self._house.membership.rename(args.text("member"), name, time.time())
+        return {"was": member.name, "name": name, "id": member.device_id}
+
+    async def enrol(self, args: _Args) -> Json:
+        """Write an enrolment."""
+        house = self._house
+        house.desk.check_may_admit()
+        now = time.time()
+        roster = house.membership.roster
+        assert roster.home is not None
+        enrolment = Enrolment(
+            home=roster.home,
+            home_name=roster.home_name,
+            issuer=house.membership.identity.key,
+            role=Role(args.text("role")),
+            name=check_name(args.text("name")),
+            token=house.desk.enrolments.new_token(),
+            addresses=house.hints(),
+            expires=int(now) + args.number("lifetime"),
+        )
+        if not enrolment.name:
+            raise UserError("the name is empty")
+        house.desk.hand_out(enrolment, now)
+        return {"file": str(enrolment), "expires": enrolment.expires}
+
+    def _newcomer(self, text: str) -> Newcomer:
+        for newcomer in self._house.peers.newcomers():
+            if newcomer.id == text:
+                return newcomer
+        raise NotFound(f"no newcomer {text} is in reach any more", "see: meshdoor pair --list")
+
+    def may(self, permission: Permission) -> bool:
+        """May this node do that?"""
+        return self._house.membership.roster.may(self._house.membership.identity.key, permission)
+
+
+class _Args:
+    """The arguments of one request. Raises UserError that names the one that is missing or wrong."""
+
+    def __init__(self, values: Mapping[str, Json]) -> None:
+        self._values = values
+
+    def text(self, name: str) -> str:
+        value = self._values.get(name)
+        if not isinstance(value, str):
+            raise UserError(f"{name}: a string is needed")
+        return value
+
+    def optional(self, name: str) -> str | None:
+        return None if self._values.get(name) is None else self.text(name)
+
+    def number(self, name: str) -> int:
+        value = self._values.get(name)
+        if type(value) is not int:
+            raise UserError(f"{name}: a whole number is needed")
+        return value
+
+    def flag(self, name: str) -> bool:
+        return self._values.get(name, False) is True
+
+
+def _checked(verb: Callable[[_Args], Awaitable[Json]]) -> Verb:
+    async def run(args: Mapping[str, Json], progress: Progress) -> Json:
+        return await verb(_Args(args))
+
+    return run
