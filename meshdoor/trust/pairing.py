@@ -229,7 +229,7 @@ def _refused(payload: bytes) -> PairingError:
     if reason == bytes([Reason.WRONG_CODE]):
         return WrongCode("the code is wrong")
     if reason == bytes([Reason.BUSY]):
-        return PairingError(f"it takes no guess now: try again in {seconds} s")
+        return PairingError(f"it takes no guess now: try again in {f'{seconds} s' if seconds else 'a moment'}")
     return PairingError("it broke off")
 
 

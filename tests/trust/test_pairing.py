@@ -211,6 +211,7 @@ def test_two_of_a_kind(house: House) -> None:
         (frame(HELLO, b"\x02A" + bytes(48)), "by version 2"),
         (frame(SHARE, b""), "out of turn"),
         (refusal(Reason.BUSY, 24.2), "try again in 25 s"),
+        (refusal(Reason.BUSY), "try again in a moment"),
         (refusal(Reason.FAILED, 1e9), "it broke off"),
         (frame(b"R", b""), "it broke off"),
     ],
