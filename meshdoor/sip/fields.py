@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from meshdoor.errors import LocalProtocolError, SipError
@@ -56,8 +56,7 @@ _USUAL: Final = (
     "WWW-Authenticate", "Proxy-Authenticate", "P-Asserted-Identity", "Privacy", "Organization",
 )
 # Spellings that need no check and no folding: nearly every header of nearly every message.
-_KNOWN: Final = {name: name.lower() for name in _USUAL} | _COMPACT
-_FOLD: Final = re.compile(r"[ \t]*+\r\n[ \t]++")
+_KNOWN: Final = {spelled: name.lower() for name in _USUAL for spelled in (name, name.lower())} | _COMPACT
 
 
 class Field(NamedTuple):
@@ -81,7 +80,7 @@ def parse_field(line: str) -> Field:
     """One header line, continuations included. SipError(400) if it is none."""
     name, colon, value = line.partition(":")
     key = _KNOWN.get(name)
-    if key is None:
+    if key is None or not colon:
         name = name.rstrip(LWS)
         if not colon or not is_token(name):
             raise SipError(f"not a header: {line[:60]!r}")
@@ -89,7 +88,7 @@ def parse_field(line: str) -> Field:
     if len(line) > MAX_LINE:
         raise SipError(f"the header {key} is too long")
     if "\r" in value:
-        value = _FOLD.sub(" ", value)
+        value = " ".join([part.strip(LWS) for part in value.split("\r\n")])
     return Field(key, value.strip(LWS), line)
 
 
@@ -101,6 +100,7 @@ def build_field(name: str, value: str) -> Field:
     return Field(key_of(name), value, f"{name}: {value}")
 
 
+@dataclass(init=False, repr=False, slots=True)
 class Headers:
     """Ordered header fields. Names are found in any case and in compact form.
 
@@ -108,11 +108,12 @@ class Headers:
     what we set is checked, so that no value can end its line.
     """
 
-    __slots__ = ("_fields", "typed")
+    _fields: list[Field]
+    typed: dict[str, Any] = field(compare=False)  # what Accessors has parsed of them; emptied by every change
 
     def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None:
-        self._fields: list[Field] = [build_field(name, value) for name, value in pairs]
-        self.typed: dict[str, Any] = {}  # what Message has parsed of them; emptied by every change
+        self._fields = [build_field(name, value) for name, value in pairs]
+        self.typed = {}
 
     @classmethod
     def of(cls, fields: list[Field]) -> Headers:
@@ -128,15 +129,15 @@ class Headers:
     def get(self, name: str) -> str | None:
         """The value of the first header of that name, whole."""
         key = key_of(name)
-        for field in self._fields:
-            if field.key == key:
-                return field.value
+        for entry in self._fields:
+            if entry.key == key:
+                return entry.value
         return None
 
     def get_lines(self, name: str) -> list[str]:
         """The values of all headers of that name, one for each line, not cut at commas."""
         key = key_of(name)
-        return [field.value for field in self._fields if field.key == key]
+        return [entry.value for entry in self._fields if entry.key == key]
 
     def get_all(self, name: str) -> list[str]:
         """All values of that name, in order; a line that is a comma list gives one value for each element."""
@@ -156,26 +157,26 @@ class Headers:
     def set(self, name: str, value: str) -> None:
         """Put one header in the place of all of its name."""
         place = self._place(key_of(name), len(self._fields))
-        field = build_field(name, value)
-        kept = [f for f in self._fields[place:] if f.key != field.key]
-        self._fields[place:] = [field, *kept]
+        new = build_field(name, value)
+        kept = [entry for entry in self._fields[place:] if entry.key != new.key]
+        self._fields[place:] = [new, *kept]
         self.typed.clear()
 
     def remove(self, name: str) -> None:
         """Drop all headers of that name."""
         key = key_of(name)
-        self._fields = [field for field in self._fields if field.key != key]
+        self._fields = [entry for entry in self._fields if entry.key != key]
         self.typed.clear()
 
     def copy_from(self, other: Headers, *names: str) -> None:
         """Append the headers of these names from another message, byte for byte, name by name."""
         for key in map(key_of, names):
-            self._fields += [field for field in other._fields if field.key == key]
+            self._fields += [entry for entry in other._fields if entry.key == key]
         self.typed.clear()
 
     def keys(self) -> list[str]:
         """The long names in lower case, one for each header."""
-        return [field.key for field in self._fields]
+        return [entry.key for entry in self._fields]
 
     def fields(self) -> list[Field]:
         """The fields themselves, to be read only."""
@@ -183,8 +184,8 @@ class Headers:
 
     def __iter__(self) -> Iterator[tuple[str, str]]:
         """(name as spelled, value) of each header."""
-        for field in self._fields:
-            yield field.line.partition(":")[0].rstrip(LWS), field.value
+        for entry in self._fields:
+            yield entry.line.partition(":")[0].rstrip(LWS), entry.value
 
     def __len__(self) -> int:
         return len(self._fields)
@@ -192,18 +193,11 @@ class Headers:
     def __contains__(self, name: object) -> bool:
         return isinstance(name, str) and self.get(name) is not None
 
-    def __eq__(self, other: object) -> bool:
-        if not isinstance(other, Headers):
-            return NotImplemented
-        return [f[:2] for f in self._fields] == [f[:2] for f in other._fields]
-
-    __hash__ = None  # type: ignore[assignment]
-
     def __repr__(self) -> str:
         return f"Headers({list(self)!r})"
 
     def _place(self, key: str, otherwise: int) -> int:
-        return next((i for i, field in enumerate(self._fields) if field.key == key), otherwise)
+        return next((i for i, entry in enumerate(self._fields) if entry.key == key), otherwise)
 
     def _insert(self, place: int, name: str, value: str) -> None:
         self._fields.insert(place, build_field(name, value))

@@ -89,7 +89,10 @@ def split_message(data: bytes) -> tuple[str, list[str], bytes]:
     ends = find_body(data)
     if ends is None:
         raise SipError("the headers do not end")
-    start, *lines = split_lines(data[: ends[0]])
+    head = data[: ends[0]]
+    if ends[1] - ends[0] == 2 and b"\r" in head:
+        raise SipError("the lines end in CRLF and in LF")
+    start, *lines = split_lines(head)
     return start, lines, data[ends[1] :]
 
 

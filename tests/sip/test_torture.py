@@ -7,7 +7,7 @@ import pytest
 from meshdoor.sip.fields import Headers
 from meshdoor.sip.framer import Broken, Framer
 from meshdoor.sip.message import Request, Response, parse_message
-from meshdoor.sip.uri import unescape
+from meshdoor.sip.uri import SipUri, unescape
 from meshdoor.sip.validate import DEFAULT, Capabilities, Verdict, judge
 from tests.sip.torture import Case, load
 
@@ -114,8 +114,9 @@ def test_intmeth() -> None:
 def test_esc01_decodes_once() -> None:
     message = parsed("esc01")
     assert isinstance(message, Request)
-    assert unescape(getattr(message.uri, "user", "")) == "sips:user@example.com"
-    assert message.to.uri.equivalent(type(message.uri)("sip", "user", None, "example.com"))
+    assert isinstance(message.uri, SipUri)
+    assert unescape(message.uri.user or "") == "sips:user@example.com"
+    assert message.to.uri.equivalent(SipUri("sip", "user", None, "example.com"))
     assert unescape("v%61lue%25%34%31") == "value%41"
 
 

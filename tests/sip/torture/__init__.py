@@ -31,7 +31,8 @@ def load(rfc: str) -> list[Case]:
     """The cases of "rfc4475" or "rfc5118"."""
     text = Path(__file__).with_name(f"{rfc}.txt").read_text("utf-8")
     parts = _HEADING.split(text)[1:]
-    return [Case(*parts[i : i + 4], _wire(parts[i + 4])) for i in range(0, len(parts), 5)]
+    cases = [parts[i : i + 5] for i in range(0, len(parts), 5)]
+    return [Case(name, section, outcome, header, _wire(text)) for name, section, outcome, header, text in cases]
 
 
 def _wire(text: str) -> bytes:
