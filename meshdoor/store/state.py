@@ -150,6 +150,13 @@ class StateDirectory:
         text = json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False)
         return self._write(table, text.encode() + b"\n")
 
+    def forget(self) -> None:
+        """Remove all that makes this device a member, the identity first."""
+        with _told("write to", self.path):
+            for name in FILES:
+                discard(self._files, self.path / name)
+            self._files.fsync_directory(self.path)
+
     def _settle(self) -> None:
         # A process killed after a rename leaves a content that is seen but perhaps not yet on the disk.
         with _told("write to", self.path):

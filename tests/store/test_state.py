@@ -200,6 +200,18 @@ def test_leftovers_are_swept(path: Path) -> None:
     assert not list(path.iterdir())
 
 
+def test_what_is_forgotten_stays_so_after_a_power_cut() -> None:
+    files = MemoryFiles()
+    life(files)
+    files.seen[IN_MEMORY / "kept"] = files.durable[IN_MEMORY / "kept"] = files.seen[IN_MEMORY / ROSTER]
+    again = next(files.reboots())
+    with StateDirectory.open(IN_MEMORY, files=again) as state:
+        state.forget()
+        state.forget()
+    for disk in again.reboots():
+        assert disk.names(IN_MEMORY) == ["kept"]
+
+
 def what_a_visit_says(files: MemoryFiles) -> str:
     try:
         with StateDirectory.open(IN_MEMORY, files=files) as state:
