@@ -81,15 +81,20 @@ def parse_field(line: str) -> Field:
     name, colon, value = line.partition(":")
     key = _KNOWN.get(name)
     if key is None or not colon:
-        name = name.rstrip(LWS)
-        if not colon or not is_token(name):
-            raise SipError(f"not a header: {line[:60]!r}")
-        key = key_of(name)
+        key = _parse_name(line)
     if len(line) > MAX_LINE:
-        raise SipError(f"the header {key} is too long")
+        raise SipError(f"the header {key[:40]} is too long")
     if "\r" in value:
         value = " ".join([part.strip(LWS) for part in value.split("\r\n")])
     return Field(key, value.strip(LWS), line)
+
+
+def _parse_name(line: str) -> str:
+    name, colon, _ = line.partition(":")
+    name = name.rstrip(LWS)
+    if not colon or not is_token(name):
+        raise SipError(f"not a header: {line[:60]!r}")
+    return key_of(name)
 
 
 def build_field(name: str, value: str) -> Field:

@@ -22,7 +22,7 @@ from meshdoor.sip.grammar import (
     replace_parameter,
     unquote,
 )
-from meshdoor.sip.uri import Uri, format_host_port, parse_host_port, parse_port, parse_uri
+from meshdoor.sip.uri import Uri, format_host_port, parse_host, parse_port, parse_uri
 
 __all__ = [
     "CSeq",
@@ -65,10 +65,9 @@ class Via:
         if match is None:
             raise SipError(f"not a Via: {text[:60]!r}")
         transport, host, port = match.groups()
-        host, _ = parse_host_port(host)
         return cls(
             transport.upper(),
-            host,
+            parse_host(host),
             None if port is None else parse_port(port),
             parse_parameters(text[match.end() :]),
         )

@@ -19,6 +19,11 @@ _PASSWORD: Final = re.compile(r"(?:[A-Za-z0-9\-_.!~*'()&=+$,]++|%[0-9A-Fa-f]{2})
 _PART: Final = re.compile(r"(?:[A-Za-z0-9\-_.!~*'()\[\]/:&+$?=]++|%[0-9A-Fa-f]{2})*+")
 _HOST: Final = re.compile(r"[A-Za-z0-9\-_.]{1,255}")
 _IPV6: Final = re.compile(r"[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,45}(?:%[A-Za-z0-9\-_.~%]{1,32})?")
+_SIP: Final = re.compile(
+    rf"([Ss][Ii][Pp][Ss]?):(?:({_USER.pattern})(?::({_PASSWORD.pattern}))?@)?"
+    rf"(\[[^\]]*+\]|[^:;?@\[]*+)(?::([0-9]*+))?(?:;([^?]*+))?(?:\?(.*+))?",
+    re.DOTALL,
+)
 _SCHEME: Final = re.compile(r"[A-Za-z][A-Za-z0-9+.\-]*+")
 _VISIBLE: Final = re.compile(r'[^\x00-\x20\x7f<>"]*+')
 _ESCAPED: Final = re.compile(rb"%([0-9A-Fa-f]{2})")
@@ -44,17 +49,14 @@ def unescape(text: str) -> str:
     return _ESCAPED.sub(lambda m: bytes((int(m[1], 16),)), octets).decode("utf-8", "surrogateescape")
 
 
-def parse_host_port(text: str) -> tuple[str, int | None]:
-    """`host[:port]`; an IPv6 reference comes back without its brackets (RFC 3261 §25.1, RFC 5118)."""
-    if text.startswith("["):
-        host, closed, rest = text[1:].partition("]")
-        if not closed or _IPV6.fullmatch(host) is None or (rest and rest[0] != ":"):
-            raise SipError(f"not an IPv6 reference: {text[:60]!r}")
-        return host, parse_port(rest[1:]) if rest else None
-    host, colon, port = text.partition(":")
-    if _HOST.fullmatch(host) is None:
+def parse_host(text: str) -> str:
+    """A host name or address; an IPv6 reference loses its brackets (RFC 3261 §25.1, RFC 5118)."""
+    if _HOST.fullmatch(text) is not None:
+        return text
+    host = text[1:-1]
+    if not (text.startswith("[") and text.endswith("]")) or _IPV6.fullmatch(host) is None:
         raise SipError(f"not a host: {text[:60]!r}")
-    return host, parse_port(port) if colon else None
+    return host
 
 
 def parse_port(text: str) -> int:
@@ -63,7 +65,7 @@ def parse_port(text: str) -> int:
 
 
 def format_host_port(host: str, port: int | None) -> str:
-    """The inverse of `parse_host_port`; LocalProtocolError for what is no host."""
+    """host[:port], an IPv6 address in brackets; LocalProtocolError for what is no host."""
     if _HOST.fullmatch(host) is None:
         if _IPV6.fullmatch(host) is None:
             raise LocalProtocolError(f"not a host: {host[:60]!r}")
@@ -86,25 +88,18 @@ class SipUri:
     @classmethod
     def parse(cls, text: str) -> SipUri:
         """SipError(400) for what breaks the grammar."""
-        scheme, _, rest = text.partition(":")
-        scheme = scheme.lower()
-        if scheme not in ("sip", "sips"):
-            raise SipError(f"not a SIP URI: {text[:60]!r}", 416)
-        user = password = None
-        userinfo, at, tail = rest.rpartition("@")
-        if at:
-            user, password = _parse_userinfo(userinfo)
-        tail, question, headers = tail.partition("?")
-        host_port, semicolon, parameters = tail.partition(";")
-        host, port = parse_host_port(host_port)
+        match = _SIP.fullmatch(text)
+        if match is None:
+            raise SipError(f"not a SIP URI: {text[:60]!r}")
+        scheme, user, password, host, port, parameters, headers = match.groups()
         return cls(
-            scheme,
+            scheme.lower(),
             user,
             password,
-            host,
-            port,
-            _parse_parameters(parameters) if semicolon else (),
-            _parse_headers(headers) if question else (),
+            parse_host(host),
+            None if port is None else parse_port(port),
+            () if parameters is None else _parse_parameters(parameters),
+            () if headers is None else _parse_headers(headers),
         )
 
     def __str__(self) -> str:
@@ -160,7 +155,7 @@ class TelUri:
         """SipError(400) for what breaks the grammar."""
         scheme, _, rest = text.partition(":")
         if scheme.lower() != "tel":
-            raise SipError(f"not a tel URI: {text[:60]!r}", 416)
+            raise SipError(f"not a tel URI: {text[:60]!r}")
         number, semicolon, parameters = rest.partition(";")
         if not number or not set(number) <= set("+0123456789abcdefABCDEF*#-.()"):
             raise SipError(f"not a telephone number: {number[:40]!r}")
@@ -224,13 +219,6 @@ def parse_uri(text: str) -> Uri:
     if scheme.startswith("tel:"):
         return TelUri.parse(text)
     return OpaqueUri.parse(text)
-
-
-def _parse_userinfo(text: str) -> tuple[str, str | None]:
-    user, colon, password = text.partition(":")
-    if _USER.fullmatch(user) is None or _PASSWORD.fullmatch(password) is None:
-        raise SipError(f"not a user part: {text[:60]!r}")
-    return user, password if colon else None
 
 
 def _parse_parameters(text: str) -> Parameters:

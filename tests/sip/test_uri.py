@@ -58,10 +58,9 @@ def test_malformed(text: str) -> None:
 
 
 @pytest.mark.parametrize("parser", [SipUri, TelUri])
-def test_the_wrong_scheme_is_416(parser: type[SipUri] | type[TelUri]) -> None:
-    with pytest.raises(SipError) as raised:
+def test_the_wrong_scheme(parser: type[SipUri] | type[TelUri]) -> None:
+    with pytest.raises(SipError):
         parser.parse("http://x")
-    assert raised.value.status == 416
 
 
 @given(st.one_of(TEXTS.map("sip:".__add__), TEXTS.map("tel:".__add__), TEXTS))
