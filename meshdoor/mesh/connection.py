@@ -136,6 +136,7 @@ class Link(asyncio.Protocol):
 
     def connection_lost(self, error: Exception | None) -> None:
         self._end("closed by the other side" if error is None else str(error))
+        self._transport = None
         self._owner.closed(self)
 
     def _receive(self, data: bytes) -> None:

@@ -17,7 +17,7 @@ from meshdoor.errors import LinkError
 from meshdoor.mesh.announcement import Address
 from meshdoor.mesh.connection import Link
 from meshdoor.mesh.frames import DIGEST_SIZE, Hello, State
-from meshdoor.mesh.pins import Pinned, Pins
+from meshdoor.mesh.pins import Pinned, Pins, SecureStream
 from meshdoor.mesh.presence import Presence
 from meshdoor.mesh.reaching import connect, race
 from meshdoor.mesh.reception import Reception
@@ -117,7 +117,7 @@ class Links:
         self._closing = False
 
     async def __aenter__(self) -> Links:
-        await self._reception.open(self._sockets)
+        self._reception.open(self._sockets)
         return self
 
     async def __aexit__(
@@ -295,7 +295,8 @@ class Links:
         """Try one address, until it is a link or certainly none."""
         link: Link | None = None
         try:
-            link = await connect(address, partial(self._make, key, address))
+            made = partial(self._make, self._pins.client(), address, key)
+            link = await connect(address, made)
             await link.settled
         except (OSError, LinkError):
             return
@@ -303,8 +304,8 @@ class Links:
             if link is not None and not link.is_up:
                 link.abort("given up")
 
-    def _make(self, key: bytes, address: Address) -> Link:
-        return self._opened(Link(self, self._pins, self._pins.client(), address, key), _nothing)
+    def _make(self, stream: SecureStream, address: Address, key: bytes) -> Link:
+        return self._opened(Link(self, self._pins, stream, address, key), _nothing)
 
     def _opened(self, link: Link, leave: Callable[[], None]) -> Link:
         self._open[link] = leave

@@ -48,10 +48,10 @@ async def connect(address: Address, make: Callable[[], P]) -> P:
     sock = socket.socket(family, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
     try:
         await loop.sock_connect(sock, name)
-        _, protocol = await loop.create_connection(make, sock=sock)
     except BaseException:
         sock.close()
         raise
+    _, protocol = await loop.create_connection(make, sock=sock)
     return protocol
 
 

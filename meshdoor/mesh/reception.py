@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import errno
 import itertools
 import socket
 from collections.abc import Callable, Sequence
 from functools import partial
 
-from meshdoor.errors import ConfigError
+from meshdoor.mesh.acceptor import Acceptor
 from meshdoor.mesh.announcement import Address
 from meshdoor.mesh.connection import reset
 from meshdoor.mesh.fair import FairTable
@@ -24,7 +23,6 @@ PAIRING_DEADLINE = 30.0  # seconds
 PER_HOST = (10.0, 64.0)  # connections a second and at once, from one address
 FROM_ALL = (100.0, 400.0)
 MAX_PAIRING_BUFFER = 2**16  # bytes read ahead
-BACKLOG = 64
 
 Receiver = Callable[[asyncio.StreamReader, asyncio.StreamWriter, Address], None]
 
@@ -81,22 +79,19 @@ class Reception:
         self.pairings = Places(MAX_PAIRINGS, lambda address: refused(address, "too many pairings at once"))
         self._per_host = KeyedRateLimit(*PER_HOST)
         self._from_all = RateLimit(*FROM_ALL)
-        self._servers: list[asyncio.Server] = []
+        self._acceptor = Acceptor(present, lambda: Visitor(self))
         self._closed = False
         self.port = 0
 
-    async def open(self, sockets: Sequence[socket.socket]) -> None:
+    def open(self, sockets: Sequence[socket.socket]) -> None:
         """Start to accept. The sockets are ours from now on."""
-        loop = asyncio.get_running_loop()
-        for sock in sockets:
-            self.port = self.port or sock.getsockname()[1]
-            self._servers.append(await loop.create_server(lambda: Visitor(self), sock=sock, backlog=BACKLOG))
+        self.port = sockets[0].getsockname()[1] if sockets else 0
+        self._acceptor.open(sockets)
 
     def close(self) -> None:
         """Stop to accept, and turn out all that are not links yet."""
         self._closed = True
-        for server in self._servers:
-            server.close()
+        self._acceptor.close()
         self.half_open.clear()
         self.pairings.clear()
 
@@ -198,38 +193,3 @@ def peer_address(transport: asyncio.Transport) -> Address:
         host = f"{host}%{socket.if_indextoname(rest[1])}"
     return Address(host, port)
 
-
-def listen(port: int, hosts: Sequence[str] = ("::", "")) -> list[socket.socket]:
-    """Listening sockets, all on one port; 0 picks one. Raises ConfigError when it is taken.
-
-    The hosts are numeric; "::" is all of IPv6 and "" all of IPv4. A host of an address
-    family that this kernel does not have is left out.
-    """
-    sockets: list[socket.socket] = []
-    for host in hosts:
-        try:
-            sockets.append(_listen(host, sockets[0].getsockname()[1] if sockets else port))
-        except OSError as error:
-            if error.errno in (errno.EAFNOSUPPORT, errno.EADDRNOTAVAIL):
-                continue
-            for sock in sockets:
-                sock.close()
-            raise ConfigError(
-                f"cannot listen on port {port}: {error.strerror}", "another node may be running; or choose --port"
-            ) from None
-    return sockets
-
-
-def _listen(host: str, port: int) -> socket.socket:
-    sock = socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
-    try:
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if sock.family is socket.AF_INET6:
-            sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-        sock.bind((host, port))
-        sock.listen(BACKLOG)
-    except BaseException:
-        sock.close()
-        raise
-    sock.setblocking(False)
-    return sock
