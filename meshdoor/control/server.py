@@ -64,9 +64,7 @@ def _unlink(path: str) -> None:
 
 
 class _Connection:
-    def __init__(
-        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, verbs: Mapping[str, Verb]
-    ) -> None:
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, verbs: Mapping[str, Verb]) -> None:
         self._reader = reader
         self._writer = writer
         self._verbs = verbs

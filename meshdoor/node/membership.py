@@ -63,7 +63,7 @@ class Membership:
 
     def admit(self, key: bytes, certificate: bytes, name: str, role: Role, now: float) -> Statement:
         """Admit a device with its role's default permissions. Raises Refused."""
-        self._check_may_admit("admit a device")
+        self.check_may_admit("admit a device")
         admit = Admit(key, certificate, self._free_name(name, key), role, DEFAULTS[role])
         statement = self.history.admit(self.identity, admit, int(now))
         self._changed()
@@ -71,7 +71,7 @@ class Membership:
 
     def revoke(self, text: str, now: float) -> Member:
         """Revoke the member of that name or id. Raises Refused, NotFound."""
-        self._check_may_admit("revoke a member")
+        self.check_may_admit("revoke a member")
         member = self.roster.find(text)
         if len(self.administrators()) == 1 and member.key == self.administrators()[0].key:
             raise Refused(
@@ -84,7 +84,7 @@ class Membership:
 
     def rename(self, text: str, name: str, now: float) -> Member:
         """Give the member of that name or id another name. Raises Refused, NotFound."""
-        self._check_may_admit("rename a member")
+        self.check_may_admit("rename a member")
         member = self.roster.find(text)
         others = {other.name.casefold() for other in self.roster.members.values() if other.key != member.key}
         if name.casefold() in others:
@@ -97,7 +97,10 @@ class Membership:
         """Who may admit and revoke."""
         return [m for m in self.roster.members.values() if Permission.ADMIT in m.permissions]
 
-    def _check_may_admit(self, what: str) -> None:
+    def check_may_admit(self, what: str) -> None:
+        """Raises Refused or UserError, with where to do it, unless this node may."""
+        if self.identity.key in self.roster.revoked:
+            raise Refused("this node was revoked", "give it a new identity: meshdoor reset")
         if self.itself is None:
             raise UserError(
                 "this node is in no home", 'pair it from another node, or found one: meshdoor found "My home"'

@@ -12,7 +12,7 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from typing import TypeVar
 
-from meshdoor.errors import MeshdoorError, PairingError, Refused, UserError, WrongCode
+from meshdoor.errors import MeshdoorError, PairingError
 from meshdoor.mesh.announcement import Address
 from meshdoor.mesh.newcomers import Newcomer as Announced
 from meshdoor.node import journal
@@ -23,7 +23,7 @@ from meshdoor.trust.exchange import Exchange
 from meshdoor.trust.identity import device_id
 from meshdoor.trust.introduction import Grant, Newcomer
 from meshdoor.trust.pairing import Password, Reason, Steps, admitter_side, newcomer_side, refusal
-from meshdoor.trust.permissions import Permission, Role
+from meshdoor.trust.permissions import Role
 from meshdoor.trust.window import PairingWindow
 
 T = TypeVar("T")
@@ -156,6 +156,8 @@ class PairingDesk:
 
     def _keep(self, grant: Grant) -> None:
         self._membership.merge(grant.statements)
+        if self._membership.itself is None:
+            raise PairingError("this node has joined another home meanwhile")
         for listener in self._joined:
             listener(grant)
 
@@ -165,15 +167,6 @@ class PairingDesk:
             more = f" (and {suppressed} more)" if suppressed else ""
             journal.warn("pairing", f"pairing with {address} failed: {why}{more}", address=address)
 
-    def check_may_admit(self) -> None:
-        """Raises Refused, UserError unless this node may let others in."""
-        itself = self._membership.itself
-        if itself is None:
-            raise UserError("this node is in no home", 'pair it first, or found one: meshdoor found "My home"')
-        if Permission.ADMIT not in itself.permissions:
-            names = ", ".join(sorted(member.name for member in self._membership.administrators()))
-            raise Refused(f"a {itself.role} may not let others in", f"do it on: {names}")
-
 
 async def _run(side: Steps[T], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> T:
     """Drive one side to its end. Raises PairingError."""
@@ -181,12 +174,12 @@ async def _run(side: Steps[T], reader: asyncio.StreamReader, writer: asyncio.Str
     try:
         while True:
             writer.write(exchange.data_to_send())
-            await writer.drain()
             if exchange.finished:
                 break
             deadline = exchange.next_deadline() or 0.0
             try:
                 async with asyncio.timeout(deadline - time.monotonic()):
+                    await writer.drain()
                     data = await reader.read(CHUNK)
             except TimeoutError:
                 exchange.handle_timer(max(deadline, time.monotonic()))
@@ -219,5 +212,3 @@ async def _connected(addresses: Iterable[Address]) -> AsyncIterator[tuple[asynci
         return
     raise PairingError(f"it does not answer ({'; '.join(failures) or 'no address is known'})")
 
-
-__all__ = ["PairingDesk", "WrongCode"]

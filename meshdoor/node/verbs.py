@@ -70,7 +70,7 @@ class Verbs:
         return describe(self.view())
 
     async def newcomers(self, args: _Args) -> Json:
-        self._house.desk.check_may_admit()
+        self._house.membership.check_may_admit("let others in")
         return describe(self.view())["newcomers"]
 
     async def doctor(self, args: _Args) -> Json:
@@ -95,7 +95,7 @@ class Verbs:
     async def pair(self, args: _Args) -> Json:
         """Let a newcomer in."""
         house = self._house
-        house.desk.check_may_admit()
+        house.membership.check_may_admit("let others in")
         newcomer = self._newcomer(args.text("id"))
         name = args.optional("name")
         try:
@@ -146,7 +146,7 @@ class Verbs:
     async def enrol(self, args: _Args) -> Json:
         """Write an enrolment."""
         house = self._house
-        house.desk.check_may_admit()
+        house.membership.check_may_admit("let others in")
         now = time.time()
         roster = house.membership.roster
         assert roster.home is not None

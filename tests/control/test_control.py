@@ -96,10 +96,10 @@ async def test_stopping_ends_what_is_under_way(tmp_path: Path) -> None:
         started.set()
         await asyncio.Event().wait()
 
+    async with serve(tmp_path, {"hang": hang}):
+        pending = asyncio.create_task(ask(tmp_path, lambda client: client.call("hang")))
+        await started.wait()
     with pytest.raises(NotRunning, match="stopped while"):
-        async with serve(tmp_path, {"hang": hang}):
-            pending = asyncio.create_task(ask(tmp_path, lambda client: client.call("hang")))
-            await started.wait()
         await pending
 
 
