@@ -4,6 +4,6 @@ The way out: an access unit goes through a packetizer (`H264Packetizer.payloads`
 `RtpStream` numbers these and cuts them into `Group`s, and each sink's `Protector.protect_group` turns a
 group into the bytes of one UDP_SEGMENT send. Payloads and headers are made once and shared by all sinks.
 
-The way in: `Unprotector.unprotect`, `RtpPacket.parse`, then a `FrameBuffer` (video) or a `SlotBuffer`
-(audio); `RtcpSession` keeps the statistics of both ways.
+The way in: `Unprotector.unprotect`, `RtpPacket.parse`, then a `VideoReceiver` (frames, each the moment that
+it is complete) or a `SlotBuffer` (audio); `RtcpSession` keeps the statistics of both ways.
 """

@@ -118,10 +118,11 @@ class SlotBuffer:
             self._skip(min(self._held))
 
     def _measure(self, timestamp: int, now: float) -> None:
-        """Interarrival jitter, RFC 3550 §6.4.1."""
+        """Interarrival jitter, RFC 3550 §6.4.1; a stall counts no more than the longest delay."""
         transit = now * self._rate - timestamp
         if self._transit is not None:
-            self._jitter += (abs(transit - self._transit) - self._jitter) / 16
+            difference = min(abs(transit - self._transit), MAX_DELAY * self._rate)
+            self._jitter += (difference - self._jitter) / 16
         self._transit = transit
 
     def _is_primed(self, now: float) -> bool:

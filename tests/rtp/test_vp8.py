@@ -47,7 +47,7 @@ def test_a_frame_with_a_hole_is_given_up(dropped: int) -> None:
 
 @pytest.mark.parametrize(
     ("descriptor", "length"),
-    [("10", 1), ("9080 05", 3), ("9080 8105", 4), ("90c0 05 09", 4), ("90e0 8105 09 20", 6), ("9010 03", 3), ("9000", 2)],
+    [("9010 03", 3), ("9080 05", 3), ("9080 8105", 4), ("90c0 05 09", 4), ("90e0 8105 09 20", 6), ("9000", 2), ("10", 1)],
 )
 def test_descriptors_of_others(descriptor: str, length: int) -> None:
     payload = bytes.fromhex(descriptor) + KEY
