@@ -167,9 +167,7 @@ def _self_signed(signing_key: SigningKey) -> bytes:
             critical=False,
         )
         .add_extension(identifier, critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False
-        )
+        .add_extension(x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier), critical=False)
     )
     return builder.sign(private, None).public_bytes(Encoding.DER)
 
