@@ -1,0 +1,274 @@
+"""Two and more nodes on the loopback interface, by real multicast."""
+
+from __future__ import annotations
+
+import asyncio
+import dataclasses
+import gc
+import logging
+import socket
+import time
+import tracemalloc
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import pytest
+from zeroconf import ServiceInfo
+from zeroconf._dns import DNSAddress, DNSPointer, DNSRecord, DNSService, DNSText
+from zeroconf._protocol.outgoing import DNSOutgoing
+
+from meshdoor.mesh.announcement import Announcement
+from meshdoor.mesh.gate import Gate, Rate
+from meshdoor.mesh.mdns import Mdns
+from meshdoor.mesh.mdns.browser import MAX_UNKNOWN
+from meshdoor.mesh.mdns.records import IN, PTR, SRV, TXT, TYPE, A, host_of, instance_of, service_info
+from tests.mesh.homes import announcement
+from tests.mesh.mdns.sightings import LOOPBACK, Sightings
+
+GROUP = ("224.0.0.251", 5353)
+RESPONSE = 0x8400
+FLUSH = 0x8001
+HERE = "127.0.0.1"
+
+
+def said(number: int, **changes: object) -> Announcement:
+    return dataclasses.replace(announcement(number, HERE), **changes)  # type: ignore[arg-type]
+
+
+@contextmanager
+def rogue(host: str = HERE) -> Iterator[socket.socket]:
+    """A socket that says to the group whatever it likes."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+        sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(HERE))
+        sender.bind((host, 0))
+        yield sender
+
+
+def packets(*records: DNSRecord) -> list[bytes]:
+    out = DNSOutgoing(RESPONSE)
+    for record in records:
+        out.add_answer_at_time(record, 0)
+    return list(out.packets())
+
+
+def goodbye(info: ServiceInfo) -> list[bytes]:
+    return packets(info.dns_pointer(0), info.dns_service(0), info.dns_text(0), *info.dns_addresses(0))
+
+
+def everything(info: ServiceInfo) -> list[bytes]:
+    return packets(info.dns_pointer(), info.dns_service(), info.dns_text(), *info.dns_addresses())
+
+
+async def test_announced_is_seen_updated_and_gone_within_milliseconds() -> None:
+    seen = Sightings()
+    async with seen.mdns() as browsing:
+        async with Sightings().mdns() as announcing:
+            began = time.perf_counter()
+            await announcing.announce(said(1))
+            await seen.see(said(1))
+            assert time.perf_counter() - began < 0.5
+            await announcing.announce(said(1))
+            await announcing.announce(said(1, r="ab" * 16))
+            await seen.see(said(1, r="ab" * 16))
+            await asyncio.sleep(0.5)
+            await seen.see(said(1, r="ab" * 16))
+        await seen.until(lambda: not seen.here)
+        assert browsing.refused == 0
+    assert seen.sources == {HERE}
+
+
+async def test_a_late_browser_sees_who_is_there() -> None:
+    seen = Sightings()
+    async with Sightings().mdns() as announcing:
+        await announcing.announce(said(1))
+        await asyncio.sleep(1.1)
+        async with seen.mdns():
+            await seen.see(said(1))
+
+
+async def test_two_hundred_services() -> None:
+    seen = Sightings()
+    async with Sightings().mdns() as loud:
+        for number in range(200):
+            info = service_info(said(number + 1))
+            await loud._zeroconf.async_register_service(info, cooperating_responders=True)
+        members = [said(number + 1).instance for number in range(200)]
+        async with seen.mdns() as browsing:
+            browsing.members(members, [])
+            await seen.until(lambda: len(seen.here) == 200)
+
+
+async def test_a_forged_goodbye_is_mended_by_its_victim() -> None:
+    seen = Sightings()
+    async with seen.mdns(), Sightings().mdns() as victim:
+        await victim.announce(said(1))
+        await seen.see(said(1))
+        with rogue() as sender:
+            sender.sendto(goodbye(service_info(said(1)))[0], GROUP)
+        await seen.until(lambda: None in seen.told)
+        await seen.see(said(1))
+
+
+async def test_forged_records_of_a_node_are_mended_by_it() -> None:
+    seen = Sightings()
+    async with seen.mdns(), Sightings().mdns() as victim:
+        await victim.announce(said(1))
+        await seen.see(said(1))
+        forged = said(1, addresses=("127.0.0.66",), tls=6666)
+        with rogue() as sender:
+            sender.sendto(everything(service_info(forged))[0], GROUP)
+        await seen.until(lambda: forged in seen.told)
+        await seen.see(said(1))
+
+
+async def test_a_clone_does_not_make_the_two_quarrel() -> None:
+    seen = Sightings()
+    other = said(1, addresses=("127.0.0.2",))
+    async with seen.mdns(), Sightings().mdns() as first, Sightings().mdns() as second:
+        await first.announce(said(1))
+        await second.announce(other)
+        await seen.until(lambda: other in seen.told)
+        await asyncio.sleep(2)
+        assert said(1) in seen.told
+        assert len(seen.told) <= 16
+
+
+async def test_half_an_announcement_is_asked_for() -> None:
+    seen = Sightings()
+    async with seen.mdns(), Sightings().mdns() as announcing:
+        info = service_info(said(1))
+        announcing._zeroconf.zeroconf.registry.async_add(info)
+        with rogue() as sender:
+            sender.sendto(packets(info.dns_pointer())[0], GROUP)
+        await seen.see(said(1))
+
+
+async def test_what_no_node_says_leaves_no_trace() -> None:
+    seen = Sightings()
+    label = said(1).instance
+    strange = [
+        DNSPointer(TYPE, PTR, IN, 4500, f"printer.{TYPE}"),
+        DNSPointer("_http._tcp.local.", PTR, IN, 4500, f"{label}._http._tcp.local."),
+        DNSService(instance_of(label), SRV, FLUSH, 120, 0, 0, 5060, "elsewhere.local."),
+        DNSText(f"x.{TYPE}", TXT, FLUSH, 4500, b"\x01a"),
+        DNSAddress("printer.local.", A, FLUSH, 120, b"\x7f\0\0\1"),
+        DNSAddress(host_of(label), A, FLUSH, 120, b"\x7f\0"),
+    ]
+    async with seen.mdns() as browsing, Sightings().mdns() as announcing:
+        with rogue() as sender:
+            for record in strange:
+                sender.sendto(packets(record)[0], GROUP)
+        await announcing.announce(said(2))
+        await seen.see(said(2))
+        assert set(seen.here) == {said(2).instance}
+        cached = browsing._zeroconf.zeroconf.cache.names()
+        assert {name for name in cached if "printer" in name or name.startswith("x.")} == set()
+
+
+async def test_a_record_that_is_no_announcement_is_dropped() -> None:
+    seen = Sightings()
+    async with seen.mdns(), Sightings().mdns() as announcing:
+        info = service_info(said(1))
+        info.text = b"\x04v=no"
+        with rogue() as sender:
+            sender.sendto(everything(info)[0], GROUP)
+        await announcing.announce(said(2))
+        await seen.see(said(2))
+        assert said(1).instance not in seen.here
+
+
+def flood(count: int) -> list[bytes]:
+    return [data for number in range(count) for data in everything(service_info(said(number + 1000)))]
+
+
+async def test_a_flood_stays_bounded_and_the_real_nodes_visible(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "meshdoor")
+    seen = Sightings()
+    datagrams = flood(10_000)
+    gate = Gate(Rate(1e6, 1e6), Rate(1e6, 1e6), own=Rate(1e6, 1e6))
+    browsing = Mdns(seen._saw, seen._lost, (LOOPBACK,), gate)
+    async with browsing, Sightings().mdns() as real:
+        browsing.members([said(1).instance], [])
+        await real.announce(said(1))
+        await seen.see(said(1))
+        tracemalloc.start()
+        began = time.process_time()
+        with rogue() as sender:
+            for number, data in enumerate(datagrams):
+                sender.sendto(data, GROUP)
+                if number % 20 == 0:
+                    await asyncio.sleep(0)
+        await asyncio.sleep(0.2)
+        cost = time.process_time() - began
+        gc.collect()
+        memory = tracemalloc.get_traced_memory()[0]
+        tracemalloc.stop()
+        zc = browsing._zeroconf.zeroconf
+        assert seen.here[said(1).instance] == said(1)
+        assert len(seen.here) <= MAX_UNKNOWN + 1
+        assert zc.cache._total_records <= 6 * (MAX_UNKNOWN + 1)
+        print(f"flood of {len(datagrams)}: {memory / 1e6:.1f} MB, {cost:.1f} s of CPU for both nodes and the rogue")
+        assert memory < 8e6
+        await real.announce(said(1, r="cd" * 16))
+        await seen.see(said(1, r="cd" * 16))
+
+
+async def test_the_gate_stops_a_flood_and_says_so_once(caplog: pytest.LogCaptureFixture) -> None:
+    seen = Sightings()
+    gate = Gate(Rate(10, 100), Rate(1000, 1000), own=Rate(1000, 1000))
+    browsing = Mdns(seen._saw, seen._lost, (LOOPBACK,), gate)
+    async with browsing, Sightings().mdns() as real:
+        with rogue("127.0.0.9") as sender:
+            for data in flood(500):
+                sender.sendto(data, GROUP)
+        await real.announce(said(1))
+        await seen.see(said(1))
+        assert browsing.refused > 100
+    assert [record.message for record in caplog.records if record.name.startswith("meshdoor")] == [
+        "mDNS: 127.0.0.9 sends more than the network needs; ignoring the rest"
+    ]
+
+
+async def test_noise_does_no_harm() -> None:
+    seen = Sightings()
+    async with seen.mdns(), Sightings().mdns() as real:
+        with rogue() as sender:
+            whole = everything(service_info(said(1)))[0]
+            for cut in range(0, len(whole), 3):
+                sender.sendto(whole[:cut], GROUP)
+                sender.sendto(whole[:cut] + bytes([0xFF]) * 9 + whole[cut + 9 :], GROUP)
+        await real.announce(said(2))
+        await seen.see(said(2))
+
+
+async def test_interfaces_come_and_go() -> None:
+    seen = Sightings()
+    async with Sightings().mdns() as announcing:
+        browsing = Mdns(seen._saw, seen._lost)
+        async with browsing:
+            await announcing.announce(said(1))
+            await asyncio.sleep(0.5)
+            assert not seen.here
+            await browsing.interfaces_changed([LOOPBACK])
+            await seen.see(said(1))
+            await browsing.interfaces_changed([])
+            await browsing.interfaces_changed([LOOPBACK])
+
+
+async def test_an_interface_that_is_not_ready_is_tried_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("meshdoor.mesh.mdns.service.RETRY", (0.01, 0.02))
+    not_yet = dataclasses.replace(LOOPBACK, name="lo2", ipv4=("127.0.0.300",))
+    seen = Sightings()
+    async with seen.mdns() as browsing, Sightings().mdns() as announcing:
+        await announcing.announce(said(1))
+        attempts = []
+
+        async def update() -> bool:
+            attempts.append(1)
+            return len(attempts) == 3
+
+        monkeypatch.setattr(browsing, "_update_interfaces", update)
+        await browsing.interfaces_changed([not_yet])
+        await seen.until(lambda: len(attempts) == 3 or bool(seen.here))
+        await asyncio.sleep(0.1)
+        assert len(attempts) == 3
