@@ -56,13 +56,15 @@ def become_host(name: str, directory: Path) -> None:
 
 
 def _replace(path: str, directory: Path, text: str) -> None:
+    """Another text in the place of a file; a file that the machine does not have is not made."""
     source = directory / Path(path).name
     source.write_text(text)
     target = Path(path).resolve()
-    if not target.exists():  # a link into /run, which is empty now
+    if target.is_relative_to("/run"):  # a link, to what is no longer there
         target.parent.mkdir(parents=True, exist_ok=True)
         target.touch()
-    mount(str(source), str(target), flags=MS_BIND)
+    if target.exists():
+        mount(str(source), str(target), flags=MS_BIND)
 
 
 def _sysctl(name: str, value: str) -> None:

@@ -200,6 +200,7 @@ with House("door") as house:
         assert builder.stdout
         builder.stdout.readline()
         while not _running(marker):
+            assert builder.poll() is None
             time.sleep(0.01)
         builder.kill()
     deadline = time.monotonic() + 5
