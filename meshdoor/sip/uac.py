@@ -100,8 +100,7 @@ class UacSession(Session):
 
     def invite_stalled(self, transaction: InviteClientTransaction, now: float) -> None:
         """It rang for minutes without a word from there (§16.8)."""
-        if self._farewell is None:
-            self._cancel(Failed(self, (), Failure.TIMEOUT), now)
+        self._cancel(Failed(self, (), Failure.TIMEOUT), now)
 
     def timer_fork(self, now: float) -> None:
         """Early dialogs without a 2xx of their own are over (§13.2.2.4)."""
