@@ -13,9 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
-from zeroconf import ServiceInfo
-from zeroconf._dns import DNSAddress, DNSPointer, DNSRecord, DNSService, DNSText
-from zeroconf._protocol.outgoing import DNSOutgoing
+from zeroconf._dns import DNSAddress, DNSPointer, DNSService, DNSText
 
 from meshdoor.mesh.announcement import Announcement
 from meshdoor.mesh.gate import Gate, Rate
@@ -23,10 +21,10 @@ from meshdoor.mesh.mdns import Mdns
 from meshdoor.mesh.mdns.browser import MAX_UNKNOWN
 from meshdoor.mesh.mdns.records import IN, PTR, SRV, TXT, TYPE, A, host_of, instance_of, service_info
 from tests.mesh.homes import announcement
+from tests.mesh.mdns.packets import everything, goodbye, packets
 from tests.mesh.mdns.sightings import LOOPBACK, Sightings
 
 GROUP = ("224.0.0.251", 5353)
-RESPONSE = 0x8400
 FLUSH = 0x8001
 HERE = "127.0.0.1"
 
@@ -42,21 +40,6 @@ def rogue(host: str = HERE) -> Iterator[socket.socket]:
         sender.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, socket.inet_aton(HERE))
         sender.bind((host, 0))
         yield sender
-
-
-def packets(*records: DNSRecord) -> list[bytes]:
-    out = DNSOutgoing(RESPONSE)
-    for record in records:
-        out.add_answer_at_time(record, 0)
-    return list(out.packets())
-
-
-def goodbye(info: ServiceInfo) -> list[bytes]:
-    return packets(info.dns_pointer(0), info.dns_service(0), info.dns_text(0), *info.dns_addresses(0))
-
-
-def everything(info: ServiceInfo) -> list[bytes]:
-    return packets(info.dns_pointer(), info.dns_service(), info.dns_text(), *info.dns_addresses())
 
 
 async def test_announced_is_seen_updated_and_gone_within_milliseconds() -> None:
@@ -131,6 +114,49 @@ async def test_a_clone_does_not_make_the_two_quarrel() -> None:
         await asyncio.sleep(2)
         assert said(1) in seen.told
         assert len(seen.told) <= 16
+
+
+async def test_who_is_not_heard_for_too_long_is_lost() -> None:
+    """A crash without a goodbye: the records expire."""
+    seen = Sightings()
+    async with seen.mdns() as browsing:
+        info = service_info(said(1))
+        info.host_ttl = 2
+        with rogue() as sender:
+            sender.sendto(everything(info)[0], GROUP)
+        await seen.see(said(1))
+        await asyncio.sleep(2.1)
+        browsing._zeroconf.zeroconf.engine._async_cache_cleanup()
+        assert not seen.here
+        assert browsing._zeroconf.zeroconf.cache.names() == []
+
+
+async def test_what_ends_soon_is_asked_for_again() -> None:
+    seen = Sightings()
+    async with seen.mdns() as browsing, Sightings().mdns() as announcing:
+        await announcing.announce(said(1))
+        await seen.see(said(1))
+        with rogue() as sender:
+            info = service_info(said(1))
+            info.host_ttl = 20
+            sender.sendto(packets(info.dns_service())[0], GROUP)
+        await seen.until(lambda: len(seen.told) >= 2)
+        told = len(seen.told)
+        browsing._refresh()
+        await seen.until(lambda: len(seen.told) > told)
+
+
+async def test_members_keep_their_place_when_the_roster_changes() -> None:
+    seen = Sightings()
+    async with seen.mdns() as browsing, Sightings().mdns() as announcing:
+        await announcing.announce(said(1))
+        await seen.see(said(1))
+        for members in ([said(1).instance, said(2).instance], [], [said(1).instance]):
+            browsing.members(members, [])
+            await announcing.announce(said(1, r=f"{len(seen.told):032x}"))
+            told = len(seen.told)
+            await seen.until(lambda told=told: len(seen.told) > told)  # type: ignore[misc]
+        assert set(seen.here) == {said(1).instance}
 
 
 async def test_half_an_announcement_is_asked_for() -> None:
