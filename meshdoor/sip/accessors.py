@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar
 
 from meshdoor.errors import SipError
 from meshdoor.sip.fields import Headers
-from meshdoor.sip.grammar import LWS, parse_number
+from meshdoor.sip.grammar import LWS, parse_number, parse_token
 from meshdoor.sip.headers import (
     DELTA_LIMIT,
     RSEQ_LIMIT,
@@ -35,9 +35,9 @@ class Accessors:
     """What Request and Response share: each property reads one header.
 
     A malformed header raises SipError(400) when it is read, and so does a missing one whose type has
-    no None; those that a call can do without (`accept`, `expires`, `min_expires`, `min_se`, `reasons`,
-    `retry_after` and the authentication headers) read as if the malformed ones were not there
-    (RFC 3261 §8.2). What was read is kept until the headers change.
+    no None; those that a call can do without (`accept`, `allow`, `expires`, `min_expires`, `min_se`,
+    `proxy_require`, `reasons`, `retry_after`, `supported`, `unsupported` and the authentication headers)
+    read as if the malformed ones were not there (§8.2). What was read is kept until the headers change.
     """
 
     __slots__ = ()
@@ -104,27 +104,27 @@ class Accessors:
     @property
     def require(self) -> tuple[str, ...]:
         """The option tags of Require, in lower case."""
-        return self._tokens("require")
+        return _present(self._many("require", _parse_tag))
 
     @property
     def proxy_require(self) -> tuple[str, ...]:
         """The option tags of Proxy-Require, in lower case."""
-        return self._tokens("proxy-require")
+        return _present(self._lenient("proxy-require", _parse_tag))
 
     @property
     def supported(self) -> tuple[str, ...]:
         """The option tags of Supported, in lower case."""
-        return self._tokens("supported")
+        return _present(self._lenient("supported", _parse_tag))
 
     @property
     def unsupported(self) -> tuple[str, ...]:
         """The option tags of Unsupported, in lower case."""
-        return self._tokens("unsupported")
+        return _present(self._lenient("unsupported", _parse_tag))
 
     @property
     def allow(self) -> tuple[str, ...]:
         """The methods of Allow, as spelled."""
-        return self._many("allow", str)
+        return _present(self._lenient("allow", _parse_method))
 
     @property
     def media_type(self) -> MediaType | None:
@@ -227,10 +227,11 @@ class Accessors:
         return values
 
     def _lenient(self, key: str, parse: Callable[[str], T]) -> tuple[T, ...]:
-        return tuple([value for value in self._many(key, partial(_attempt, parse)) if value is not None])
-
-    def _tokens(self, key: str) -> tuple[str, ...]:
-        return tuple([tag for tag in self._many(key, str.lower) if tag])
+        try:
+            values = self._many(key, partial(_attempt, parse))
+        except SipError:
+            return ()
+        return tuple([value for value in values if value is not None])
 
     def _number(self, key: str, maximum: int) -> int | None:
         return self._maybe(key, lambda text: parse_number(text, key, maximum))
@@ -241,6 +242,19 @@ def _attempt(parse: Callable[[str], T], text: str) -> T | None:
         return parse(text)
     except SipError:
         return None
+
+
+def _present(tokens: tuple[str, ...]) -> tuple[str, ...]:
+    """The tokens without what a stray comma leaves."""
+    return tuple([token for token in tokens if token])
+
+
+def _parse_method(text: str) -> str:
+    return parse_token(text, "a method") if text else ""
+
+
+def _parse_tag(text: str) -> str:
+    return parse_token(text, "an option tag").lower() if text else ""
 
 
 def _first(values: tuple[T, ...]) -> T | None:

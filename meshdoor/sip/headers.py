@@ -43,7 +43,7 @@ DELTA_LIMIT: Final = 2**32 - 1  # delta-seconds, RFC 3261 §20.19
 _VIA: Final = re.compile(
     r"SIP[ \t]*+/[ \t]*+2\.0[ \t]*+/[ \t]*+([A-Za-z0-9\-.!%*_+`'~]++)[ \t]++"
     r"(\[[^\]]*+\]|[A-Za-z0-9\-_.]++)[ \t]*+(?::[ \t]*+([0-9]++)[ \t]*+)?",
-    re.IGNORECASE,
+    re.IGNORECASE | re.ASCII,
 )
 # A bare display name is token words in the RFC; names with other letters, dots or brackets are in use.
 _BARE_DISPLAY: Final = re.compile(r'[^\x00-\x08\x0a-\x1f\x7f",;:<>\\]*+')

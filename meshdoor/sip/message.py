@@ -130,8 +130,8 @@ def parse_status_line(line: str) -> tuple[int, str]:
         _refuse_version(version)
     if len(status) != 3 or not 100 <= (code := parse_number(status, "a status")) <= 699:
         raise SipError(f"not a status line: {line[:60]!r}")
-    if len(line) > MAX_START_LINE:
-        raise SipError("the status line is too long")
+    if len(line) > MAX_START_LINE or "\0" in reason or "\r" in reason:
+        raise SipError("the status line is too long, is continued or holds NUL")
     return code, reason
 
 

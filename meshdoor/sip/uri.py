@@ -17,6 +17,7 @@ from meshdoor.sip.grammar import MAX_PARAMETERS, Parameters, parse_number
 _USER: Final = re.compile(r"(?:[A-Za-z0-9\-_.!~*'()&=+$,;?/#\x80-\U0010ffff]++|%[0-9A-Fa-f]{2})++")
 _PASSWORD: Final = re.compile(r"(?:[A-Za-z0-9\-_.!~*'()&=+$,]++|%[0-9A-Fa-f]{2})*+")
 _PART: Final = re.compile(r"(?:[A-Za-z0-9\-_.!~*'()\[\]/:&+$?=]++|%[0-9A-Fa-f]{2})*+")
+_PARTS: Final = re.compile(r"(?:[A-Za-z0-9\-_.!~*'()\[\]/:&+$?=;]++|%[0-9A-Fa-f]{2})*+")  # with the ';'
 _HOST: Final = re.compile(r"[A-Za-z0-9\-_.]{1,255}")
 _IPV6: Final = re.compile(r"[0-9A-Fa-f]{0,4}:[0-9A-Fa-f:.]{1,45}(?:%[A-Za-z0-9\-_.~%]{1,32})?")
 _SIP: Final = re.compile(
@@ -223,7 +224,7 @@ def parse_uri(text: str) -> Uri:
 
 def _parse_parameters(text: str) -> Parameters:
     parts = text.split(";")
-    if len(parts) > MAX_PARAMETERS or _PART.fullmatch(text.replace(";", "")) is None:
+    if len(parts) > MAX_PARAMETERS or _PARTS.fullmatch(text) is None:
         raise SipError(f"malformed URI parameters: {text[:60]!r}")
     pairs: list[tuple[str, str | None]] = []
     for part in parts:

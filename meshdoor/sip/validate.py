@@ -39,7 +39,6 @@ _READERS: Final[dict[str, Callable[[Request | Response], Any]]] = {
     "record-route": lambda m: m.record_routes,
     "max-forwards": lambda m: m.max_forwards,
     "require": lambda m: m.require,
-    "supported": lambda m: m.supported,
     "content-type": lambda m: m.media_type,
     "rseq": lambda m: m.rseq,
     "rack": lambda m: m.rack,
@@ -106,16 +105,15 @@ def check_request(request: Request, capabilities: Capabilities = DEFAULT) -> Fau
         return Fault(501, f"the method {request.method[:40]} is not known")
     try:
         _check_form(request)
+        return (
+            _check_method(request, capabilities)
+            or _check_target(request, capabilities)
+            or _check_extensions(request, capabilities)
+            or _check_content(request, capabilities)
+            or _check_accept(request)
+        )
     except SipError as error:
         return Fault(error.status, str(error))
-    if request.method not in capabilities.methods:
-        return Fault(405, f"{request.method} is not taken", (("Allow", ", ".join(capabilities.methods)),))
-    return (
-        _check_target(request, capabilities)
-        or _check_extensions(request, capabilities)
-        or _check_content(request, capabilities)
-        or _check_accept(request)
-    )
 
 
 def check_response(response: Response) -> str:
@@ -187,6 +185,12 @@ def _check_headers(message: Request | Response) -> None:
         reader = _READERS.get(key)
         if reader is not None:
             reader(message)
+
+
+def _check_method(request: Request, capabilities: Capabilities) -> Fault | None:
+    if request.method in capabilities.methods:
+        return None
+    return Fault(405, f"{request.method} is not taken", (("Allow", ", ".join(capabilities.methods)),))
 
 
 def _check_target(request: Request, capabilities: Capabilities) -> Fault | None:

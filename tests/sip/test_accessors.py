@@ -106,6 +106,12 @@ def test_what_a_call_can_do_without_reads_as_absent(pair: tuple[str, str], name:
     assert getattr(holding(pair), name) is None
 
 
+@pytest.mark.parametrize("name", ["Accept", "Allow", "Proxy-Require", "Reason", "Supported", "Unsupported"])
+def test_a_list_that_cannot_be_cut_reads_as_absent(name: str) -> None:
+    attribute = {"Reason": "reasons"}.get(name, name.lower().replace("-", "_"))
+    assert getattr(holding((name, 'a, "b')), attribute) == ()
+
+
 @pytest.mark.parametrize(
     ("pairs", "name"),
     [

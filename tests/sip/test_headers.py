@@ -58,6 +58,7 @@ def test_what_parses_can_be_written_and_reads_back(kind: Value, text: str) -> No
         (Via, "SIP/2.0/UDP h x"),
         (Via, "SIP/2.0/UDP [h]"),
         (Via, ""),
+        (Via, "SIP/2.0/UD\u212aP h"),
         (NameAddr, ""),
         (NameAddr, '"a'),
         (NameAddr, '"a" sip:u@h'),

@@ -86,6 +86,9 @@ def test_bare_line_feeds_throughout() -> None:
         (b"SIP/2.0 700 x\r\n\r\n", 400),
         (b"SIP/7.0 200 x\r\n\r\n", 505),
         (b"SIP/2.0 2xx x\r\n\r\n", 400),
+        (b"SIP/2.0 200 \0\r\n\r\n", 400),
+        (b"SIP/2.0 200 O\r\n K\r\n\r\n", 400),
+        (edited("OPTIONS sip:user@example.com", "OPTIONS\n sip:user@example.com"), 400),
         (b"SIP/2.0 200 " + b"x" * 8192 + b"\r\n\r\n", 400),
     ],
 )

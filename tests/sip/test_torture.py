@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from meshdoor.sip.accessors import Accessors
 from meshdoor.sip.fields import Headers
 from meshdoor.sip.framer import Broken, Framer
 from meshdoor.sip.message import Request, Response, parse_message
@@ -140,3 +143,32 @@ def test_ports_and_addresses_of_rfc_5118() -> None:
     assert getattr(getattr(clear, "uri", None), "port", 0) == 5070
     for name in ("via-received-param-with-delim", "via-received-param-no-delim"):
         assert parsed(name).via.received == "2001:db8::9:255"
+
+
+PIECES = [*'"\\\0,;<>=%[]:@ ', "\r\n", "\n", "\r", "\xff", "\u212a", "\x1c"]
+DAMAGE = st.tuples(st.floats(0, 1), st.integers(0, 4), st.lists(st.sampled_from(PIECES), max_size=4).map("".join))
+
+
+@given(st.sampled_from(list(CASES)), st.lists(DAMAGE, min_size=1, max_size=4))
+@settings(max_examples=200)
+def test_damaged_messages_are_judged_without_a_slip(name: str, damages: list[tuple[float, int, str]]) -> None:
+    """Nothing raises, and of what goes on every value can be read and written again."""
+    wire = CASES[name].wire
+    for where, length, junk in damages:
+        place = int(where * len(wire))
+        wire = wire[:place] + junk.encode() + wire[place + length :]
+    verdict = judge(wire, REGISTRAR)
+    for message in (verdict.message, verdict.answer):
+        if message is not None:
+            assert parse_message(bytes(message)).headers.keys()
+    if verdict.message is not None:
+        read_everything(verdict.message)
+
+
+def read_everything(message: Request | Response) -> None:
+    for name in dir(Accessors):
+        if not name.startswith("_"):
+            getattr(message, name, None)
+    headers = Headers([("To", str(message.to.with_parameter("tag", "x"))), ("From", str(message.from_))])
+    for value in (*message.vias, *message.contacts, *message.routes, *message.record_routes, *message.reasons):
+        headers.add("X", str(value))

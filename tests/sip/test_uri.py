@@ -44,6 +44,7 @@ def test_round_trip(text: str) -> None:
     [
         "", "sip", "sip:", "sip:a@", "sip:@h", "sip:a@b@c", "sip:a b@h", "sip:a%4@h", "sip:h:", "sip:h:x",
         "sip:h:65536", "sip:2001:db8::10", "sip:[::1", "sip:[::1]x", "sip:[h]", "sip:[]", "sip:h;", "sip:h;;a",
+        "sip:h;%4;1",
         "sip:h;=b", "sip:h; lr", "sip:h?", "sip:h?a", "sip:h?a=b&", "sip:h?=b", "sip:h?a=b@c d",
         "sip:h;" + "a;" * 64 + "a",
         "sip:h?" + "a=b&" * 65,

@@ -53,6 +53,8 @@ def test_mandatory_headers(name: str) -> None:
         ("Content-Type: x", 400),
         ("Require: 100rel, Timer", 0),
         ("Require: ,", 0),
+        ("Require: a b", 400),
+        ("Require: a\0", 400),
         ("Require: gruu", 420),
         ("Supported: gruu", 0),
         ("Reason: x;cause=y", 0),
@@ -106,6 +108,7 @@ def test_tel_can_be_refused() -> None:
         ("Content-Type: text/html\r\nContent-Disposition: render", 415),
         ("Content-Type: text/plain\r\nContent-Encoding: identity", 0),
         ("Content-Type: text/plain\r\ne: gzip", 415),
+        ('Content-Type: text/plain\r\ne: a, "', 400),
     ],
 )
 def test_bodies(lines: str, expected: int) -> None:
