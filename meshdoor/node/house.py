@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any
 
 from meshdoor.config import Config
@@ -27,6 +29,7 @@ from meshdoor.trust.permissions import Role
 from meshdoor.trust.roster import Roster
 
 SETTLE_DEADLINE = 2.0  # seconds after which a node that starts no longer waits for peers with a newer roster
+DIGEST_DELAY = (5.0, 15.0)  # seconds until mDNS shows another digest of the roster
 MAX_KNOCKS = 8  # pairing connections at once
 
 
@@ -121,8 +124,28 @@ class House:
             instances = [instance_of(member.device_id) for member in roster.members.values()]
             self.mdns.members(instances, [link.address.host for link in self.links.links()])
             if self.addresses:
-                await self.mdns.announce(self.announcement())
-            await self._stale.wait()
+                said = self.announcement()
+                await self.mdns.announce(said)
+                await self._has_changed(said)
+            else:
+                await self._stale.wait()
+
+    async def _has_changed(self, said: Announcement) -> None:
+        """Until there is something else to announce.
+
+        Another digest of the roster can wait: links carry it, and in a large house each announcement costs everyone.
+        """
+        deadline: float | None = None
+        while True:
+            now = self.announcement()
+            if replace(now, r=said.r) != said or (deadline is not None and _now() >= deadline):
+                return
+            if now != said and deadline is None:
+                deadline = _now() + random.uniform(*DIGEST_DELAY)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout_at(deadline):
+                    await self._stale.wait()
+                    self._stale.clear()
 
     async def _dial(self, key: bytes, addresses: Sequence[Address]) -> None:
         if not await self.links.dial(key, addresses):

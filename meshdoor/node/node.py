@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import signal
 import socket
 import sys
@@ -251,9 +252,16 @@ def _listening(config: Config) -> Iterator[Sequence[socket.socket]]:
 def _bind(config: Config, port: int) -> list[socket.socket]:
     if config.mesh.interfaces == ("lo",):
         return [socket.create_server(("127.0.0.1", port), backlog=128)]
-    if socket.has_dualstack_ipv6():
-        return [socket.create_server(("::", port), family=socket.AF_INET6, dualstack_ipv6=True, backlog=128)]
-    return [socket.create_server(("", port), backlog=128)]
+    sockets = [socket.create_server(("", port), backlog=128)]
+    if socket.has_ipv6:
+        try:
+            chosen = sockets[0].getsockname()[1]
+            sockets.append(socket.create_server(("::", chosen), family=socket.AF_INET6, backlog=128))
+        except OSError as error:
+            if error.errno != errno.EAFNOSUPPORT:
+                sockets[0].close()
+                raise
+    return sockets
 
 
 async def _typed_line() -> str:

@@ -28,7 +28,7 @@ from meshdoor.trust.window import PairingWindow
 
 T = TypeVar("T")
 
-CONNECT_TIMEOUT = 3.0  # seconds for one address
+CONNECT_TIMEOUT = 5.0  # seconds for one address
 KNOCKS_PER_SECOND, KNOCKS_AT_ONCE = 0.5, 10.0  # of one address
 MAX_ENROLLING = 4  # enrolments that are answered at once
 CHUNK = 65536
