@@ -23,6 +23,9 @@ _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: drop what the kernel has not sent
 class Owner(Protocol):
     """Who decides about connections and hears what comes over links."""
 
+    def jitter(self) -> float:
+        """By how much a keep-alive comes early, 0 to 1 (see LinkConnection)."""
+
     def proven(self, link: Link) -> None:
         """The node that we dialed has shown its key: greet it or abort."""
 
@@ -56,7 +59,7 @@ class Link(asyncio.Protocol):
         self.key = b""
         self.hello: Hello | None = None
         self.since = 0.0
-        self.connection = LinkConnection(self.dialed)
+        self.connection = LinkConnection(self.dialed, owner.jitter)
         self.settled: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._owner = owner
         self._pins = pins

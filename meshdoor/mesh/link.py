@@ -23,6 +23,8 @@ from meshdoor.mesh.reaching import connect, race
 from meshdoor.mesh.reception import Reception
 from meshdoor.mesh.settling import Verdict, settle
 from meshdoor.mesh.wire import (
+    JITTER,
+    KEEP_ALIVE,
     Event,
     LinkConnection,
     Measured,
@@ -36,6 +38,7 @@ from meshdoor.trust.identity import Identity
 
 DIAL_DEADLINE = 8.0  # seconds for all addresses of a member
 MAX_ADDRESSES = 8
+GRID = KEEP_ALIVE * JITTER / 2  # seconds
 
 
 class LinkEvents(Protocol):
@@ -105,6 +108,7 @@ class Links:
         self._digest = bytes(DIGEST_SIZE)
         self._state = State.FREE
         self._epoch = secrets.token_bytes(8)
+        self._phase = GRID * secrets.randbelow(1000) / 1000
         self._serials = itertools.count(1)
         self._up: dict[bytes, Link] = {}
         self._asking: dict[bytes, Link] = {}
@@ -206,6 +210,14 @@ class Links:
             link.close("this node stops")
         # This takes a few turns of the loop: what a socket does not take at once was dropped.
         await self._present.emptied()
+
+    def jitter(self) -> float:
+        """The keep-alives of all links fall on a grid of this node's own, so it wakes for several at once.
+
+        Not for all at once: each would wait for the others, and that would be measured as its round trip.
+        """
+        early = (asyncio.get_running_loop().time() + KEEP_ALIVE + self._phase) % GRID
+        return (early + GRID * secrets.randbelow(2)) / (2 * GRID)
 
     def proven(self, link: Link) -> None:
         if link.key in self._up or link.key in self._asking:

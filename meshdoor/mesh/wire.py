@@ -179,6 +179,9 @@ class LinkConnection:
         deadline = self.next_deadline()
         if deadline is None or now < deadline:
             return
+        if now - deadline > self._interval:
+            # It was us who slept: the peer gets one more keep-alive to show itself.
+            self._heard = max(self._heard, now - (MISSED - 1) * self._interval)
         if now >= self._heard + MISSED * self._interval:
             self.phase = Phase.OVER
             self._events.append(Lost(now - self._heard))

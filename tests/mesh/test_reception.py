@@ -99,6 +99,7 @@ async def test_a_flood_of_half_open_connections_is_bounded_and_shuts_nobody_out(
 
 
 async def test_connections_from_one_address_are_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(reception, "PER_HOST", (0.0, 64.0))
     async with nodes(LOW, HIGH) as (low, high), AsyncExitStack() as stack:
         readers = [(await knock(stack, low, "127.0.0.2"))[0] for _ in range(90)]
         assert await closed(readers[-1])

@@ -114,6 +114,18 @@ def test_silence_is_noticed_after_three_keep_alives(end: int) -> None:
     assert connection.next_deadline() is None
 
 
+@pytest.mark.parametrize("end", [0, 1])
+def test_a_node_that_slept_does_not_blame_the_peer(end: int) -> None:
+    ends = pair()
+    ends[end].handle_timer(1000.0)
+    assert events(ends[end]) == []
+    deadline = ends[end].next_deadline()
+    assert deadline is not None
+    assert deadline > 1000.0
+    roundtrip(*ends, 1000.1)
+    assert not any(isinstance(event, Lost) for one in ends for event in events(one))
+
+
 def test_a_timer_that_fires_early_does_nothing() -> None:
     dialer, _ = pair()
     dialer.handle_timer(103.9)
