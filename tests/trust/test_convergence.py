@@ -15,6 +15,7 @@ from meshdoor.trust.permissions import Permission, Role
 from meshdoor.trust.roster import Roster
 from meshdoor.trust.statement import Body, Change, Statement
 from tests.trust.house import DEVICES, NAMES, admit, chain, founding, history, key, names, revoke, say
+from tests.trust.reference import Reference
 
 FAMILY = chain(
     founding(),
@@ -51,6 +52,23 @@ def a_pool(dice: random.Random, size: int) -> list[Statement]:
     return pool
 
 
+def a_feud(dice: random.Random, size: int) -> list[Statement]:
+    """The admins put each other out, mostly without having seen it from the others."""
+    pool = [*FAMILY, say("Hall", admit("Attic"), FAMILY[-1])]
+    if dice.random() < 0.5:
+        pool.append(say("Bedroom", admit("Rogue", permissions=()), pool[2]))
+        pool.append(say("Kitchen", admit("Rogue"), pool[1]))
+    known = len(pool)
+    while len(pool) < size:
+        parents = {dice.choice(pool[known - 3 :]).id: None, dice.choice(pool[2:known]).id: None}
+        body = dice.choice([*(revoke(name) for name in ADMINS), revoke("Rogue"), admit("Phone"), a_body(dice)])
+        author = dice.choice([*ADMINS, "Rogue"])
+        statement = Statement.sign(DEVICES[author], body, tuple(parents), 0)
+        if statement not in pool:
+            pool.append(statement)
+    return pool
+
+
 def forgeries(dice: random.Random, pool: list[Statement]) -> list[bytes]:
     """Wrongly signed, cut, lengthened, bent, and of another home."""
     one, other = dice.sample(pool, 2)
@@ -82,7 +100,6 @@ def check(roster: Roster) -> None:
         if member.role in (Role.DOOR, Role.LOCK):
             assert member.permissions <= {Permission.RING}
     assert not roster.members.keys() & roster.revoked.keys()
-    assert roster.members
 
 
 def same(one: History, other: History) -> None:
@@ -97,7 +114,7 @@ def test_a_thousand_histories_each_heard_in_two_orders(seed: int, monkeypatch: p
     monkeypatch.setattr(Statement, "parse", lru_cache(maxsize=4096)(Statement.parse))
     dice = random.Random(seed)
     for _ in range(20):
-        pool = a_pool(dice, 20)
+        pool = dice.choice([a_pool, a_feud])(dice, 20)
         false = forgeries(dice, pool)
         for _ in range(50):
             heard = [each.carried for each in dice.sample(pool, dice.randrange(8, 20))]
@@ -107,6 +124,15 @@ def test_a_thousand_histories_each_heard_in_two_orders(seed: int, monkeypatch: p
             same(one, hear(again))
             if len(one):
                 check(one.roster)
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_roster_is_what_its_rules_say(seed: int) -> None:
+    dice = random.Random(seed)
+    for number in range(40):
+        held = hear([each.carried for each in (a_feud if number % 4 else a_pool)(dice, 16)])
+        statements = [Statement.parse(carried) for carried in held.wire()]
+        assert set(held.roster.members) == Reference(statements).members()
 
 
 @settings(max_examples=60, deadline=None)
