@@ -70,6 +70,10 @@ class Strangers:
         """Those that can be paired, the one that waits longest first."""
         return tuple(_newcomer(seen) for seen in self._pairing.values())
 
+    def homes(self) -> frozenset[str]:
+        """The homes of those that cannot be paired: 32 hex digits each."""
+        return frozenset(seen.announcement.home for seen in self._others.values() if seen.announcement.home)
+
 
 def _newcomer(seen: _Seen) -> Newcomer:
     said = seen.announcement

@@ -137,6 +137,10 @@ class PeerTable:
         """Who can be paired, the one that waits longest first."""
         return self._strangers.newcomers()
 
+    def homes(self) -> frozenset[str]:
+        """Other homes on this network: the first 32 hex digits of the id of each."""
+        return self._strangers.homes()
+
     def alarms(self, now: float) -> tuple[Alarm, ...]:
         """What a person must know."""
         return self._alarms.on(now)

@@ -241,3 +241,11 @@ def test_ten_thousand_records_cost_little_and_displace_nobody() -> None:
     assert len(made.newcomers()) <= 64
     assert only(made) == only(linked())
     assert cost < 2
+
+
+def test_other_homes_on_the_network() -> None:
+    made = table()
+    made.saw(announcement(NEWCOMER, pair=True), 0)
+    made.saw(dataclasses.replace(announcement(8), home="ab" * 16), 0)
+    made.saw(announcement(7), 0)
+    assert made.homes() == {"ab" * 16}

@@ -266,5 +266,4 @@ def _same(heard: Announcement, own: Announcement) -> bool:
 async def _cancelled(task: asyncio.Future[None] | None) -> None:
     if task is not None:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        await asyncio.wait([task])
