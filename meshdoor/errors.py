@@ -7,6 +7,7 @@
     │   ├── NotRunning            no node answers at the control socket
     │   ├── Refused               the node understood and said no
     │   └── NotFound              no member, newcomer or file of that name
+    ├── EngineError               the media engine is not there or could not do what was asked; calls go on without it
     ├── LocalProtocolError        we used a protocol object wrongly (a bug of ours)
     └── RemoteProtocolError       bytes from the network that break a rule; log, answer, go on
         ├── IdentityError         a key or a certificate that is not what it should be
@@ -51,6 +52,10 @@ class Refused(UserError):
 
 class NotFound(UserError):
     """There is nothing of that name."""
+
+
+class EngineError(MeshdoorError):
+    """The media engine could not do what was asked."""
 
 
 class LocalProtocolError(MeshdoorError):
