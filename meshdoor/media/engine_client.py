@@ -1,0 +1,272 @@
+"""The node's handle on its media engine, a process of its own. Imports no codec.
+
+    async with Engine(Hello("door", camera="card"), on_event) as engine:
+        opened = await engine.open_leg("b1", "192.168.1.20")
+        await engine.start_leg(StartLeg("b1", video=plan))
+
+When the process dies, `EngineLost` names the legs that died with it, and it is started again, after a growing wait
+if it does not live long. Commands wait for it a little; then they raise EngineError, and so do those that it died on.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import sys
+import time
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from types import TracebackType
+from typing import TypeVar
+
+from meshdoor.errors import EngineError, LocalProtocolError
+from meshdoor.media.messages import (
+    MAX_MESSAGE,
+    Answer,
+    Capture,
+    CloseLeg,
+    Command,
+    Done,
+    Dtmf,
+    EngineLost,
+    EngineReady,
+    EngineStatistics,
+    Event,
+    Failed,
+    Gate,
+    Gates,
+    GetStatistics,
+    Hello,
+    KeyFrame,
+    LegOpened,
+    LegStatistics,
+    Message,
+    OpenLeg,
+    Ping,
+    Ready,
+    Snapshot,
+    StartLeg,
+    decode,
+    encode,
+)
+
+log = logging.getLogger(__name__)
+
+# All ours, in seconds.
+START_TIMEOUT = 20.0  # a Pi takes several to load its codecs
+ANSWER_TIMEOUT = 5.0
+PING_INTERVAL = 5.0
+SHUTDOWN_TIMEOUT = 3.0
+FIRST_BACK_OFF, MAX_BACK_OFF = 0.1, 5.0
+LONG_LIVED = 10.0  # an engine that lived this long is started again at once
+
+COMMAND = (sys.executable, "-m", "meshdoor.media.engine")
+
+A = TypeVar("A")
+
+
+class Engine:
+    """Starts the engine and keeps it running while the context lasts."""
+
+    def __init__(
+        self, hello: Hello, on_event: Callable[[Event], None], command: Sequence[str] = COMMAND
+    ) -> None:
+        """`command` gets the number of its socket as last argument."""
+        self.pid: int | None = None
+        self._hello = hello
+        self._on_event = on_event
+        self._command = tuple(command)
+        self._socket: socket.socket | None = None
+        self._ready = asyncio.Event()
+        self._sending = asyncio.Lock()
+        self._pending: dict[int, asyncio.Future[Answer]] = {}
+        self._requests = 0
+        self._legs: dict[str, None] = {}
+        self._runner: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Engine:
+        self._runner = asyncio.create_task(self._keep_running(), name="media engine")
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        assert self._runner is not None
+        self._runner.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._runner
+
+    async def wait_ready(self) -> None:
+        await self._ready.wait()
+
+    async def open_leg(self, leg: str, local: str) -> LegOpened:
+        answer = await self._ask(OpenLeg(leg, local), LegOpened)
+        self._legs[leg] = None
+        return answer
+
+    async def start_leg(self, start: StartLeg) -> None:
+        await self._ask(start, Done)
+
+    async def gate(self, leg: str, gates: Gates) -> None:
+        await self._ask(Gate(leg, gates), Done)
+
+    async def close_leg(self, leg: str) -> LegStatistics:
+        self._legs.pop(leg, None)
+        return await self._ask(CloseLeg(leg), LegStatistics)
+
+    async def key_frame(self) -> None:
+        await self._ask(KeyFrame(), Done)
+
+    async def capture(self, on: bool) -> None:
+        await self._ask(Capture(on), Done)
+
+    async def dtmf(self, leg: str, digits: str) -> None:
+        await self._ask(Dtmf(leg, digits), Done)
+
+    async def snapshot(self, path: str, leg: str | None = None) -> None:
+        await self._ask(Snapshot(path, leg), Done)
+
+    async def statistics(self) -> EngineStatistics:
+        return await self._ask(GetStatistics(), EngineStatistics)
+
+    async def _ask(self, command: Command, expected: type[A]) -> A:
+        """Raises EngineError when the engine is not there, dies on it, or says no."""
+        try:
+            async with asyncio.timeout(ANSWER_TIMEOUT):
+                await self._ready.wait()
+                answer = await self._exchange(command)
+        except TimeoutError:
+            raise EngineError(f"the media engine did not answer {type(command).__name__}") from None
+        if isinstance(answer, Failed):
+            raise EngineError(answer.reason)
+        if not isinstance(answer, expected):
+            raise EngineError(f"the media engine answered {type(answer).__name__} to {type(command).__name__}")
+        return answer
+
+    async def _exchange(self, command: Command) -> Answer:
+        assert self._socket is not None
+        loop = asyncio.get_running_loop()
+        self._requests += 1
+        request = self._requests
+        answer: asyncio.Future[Answer] = loop.create_future()
+        self._pending[request] = answer
+        try:
+            async with self._sending:
+                await loop.sock_sendall(self._socket, encode(command, request))
+            return await answer
+        except OSError as error:
+            raise EngineError(f"the media engine is gone: {error.strerror}") from None
+        finally:
+            self._pending.pop(request, None)
+
+    async def _keep_running(self) -> None:
+        back_off = FIRST_BACK_OFF
+        while True:
+            started = time.monotonic()
+            reason = await self._run_once()
+            if time.monotonic() - started >= LONG_LIVED:
+                back_off = FIRST_BACK_OFF
+            log.warning("the media engine ended: %s; starting it again in %.1f s", reason, back_off)
+            await asyncio.sleep(back_off)
+            back_off = min(2 * back_off, MAX_BACK_OFF)
+
+    async def _run_once(self) -> str:
+        """Runs one process to its end, which it returns in words."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        ours.setblocking(False)
+        with ours:
+            with theirs:
+                try:
+                    process = await asyncio.create_subprocess_exec(
+                        *self._command, str(theirs.fileno()), pass_fds=(theirs.fileno(),)
+                    )
+                except OSError as error:
+                    return f"cannot be started: {error.strerror}"
+            self._socket = ours
+            try:
+                reason = await self._converse(ours)
+            finally:
+                self._down()
+                ours.close()  # the engine ends when it reads the end of file
+                status = await _reap(process)
+        self._tell_lost(reason or f"exit status {status}")
+        return reason or f"exit status {status}"
+
+    async def _converse(self, ours: socket.socket) -> str:
+        """Until the engine closes its socket (then ""), or does not answer (then the reason)."""
+        reader = asyncio.create_task(self._read(ours))
+        watcher = asyncio.create_task(self._watch())
+        try:
+            done, _ = await asyncio.wait({reader, watcher}, return_when=asyncio.FIRST_COMPLETED)
+            return next(iter(done)).result()
+        finally:
+            for task in (reader, watcher):
+                task.cancel()
+            await asyncio.gather(reader, watcher, return_exceptions=True)
+
+    async def _read(self, ours: socket.socket) -> str:
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                data = await loop.sock_recv(ours, MAX_MESSAGE)
+            except ConnectionError:
+                return ""
+            if not data:
+                return ""
+            try:
+                self._handle(*decode(data))
+            except LocalProtocolError as error:
+                log.error("the media engine sent %s", error)
+
+    async def _watch(self) -> str:
+        """Introduces the node, then asks again and again whether the engine is there."""
+        try:
+            async with asyncio.timeout(START_TIMEOUT):
+                ready = await self._exchange(self._hello)
+        except TimeoutError:
+            return "did not start"
+        except EngineError:
+            return ""
+        if not isinstance(ready, Ready):
+            return f"refused its settings: {ready}"
+        self.pid = ready.pid
+        self._ready.set()
+        self._on_event(EngineReady(ready.pid))
+        while True:
+            await asyncio.sleep(PING_INTERVAL)
+            try:
+                await self._ask(Ping(), Done)
+            except EngineError as error:
+                return str(error)
+
+    def _handle(self, request: int | None, message: Message) -> None:
+        if request is None:
+            self._on_event(message)  # type: ignore[arg-type]
+        elif (waiting := self._pending.get(request)) is not None and not waiting.done():
+            waiting.set_result(message)  # type: ignore[arg-type]
+
+    def _down(self) -> None:
+        self._ready.clear()
+        self._socket = self.pid = None
+        for waiting in self._pending.values():
+            if not waiting.done():
+                waiting.set_exception(EngineError("the media engine died"))
+
+    def _tell_lost(self, reason: str) -> None:
+        legs = tuple(self._legs)
+        self._legs.clear()
+        self._on_event(EngineLost(legs, reason))
+
+
+async def _reap(process: asyncio.subprocess.Process) -> int:
+    """Waits for the process, which has been told to end; kills it if it does not."""
+    try:
+        async with asyncio.timeout(SHUTDOWN_TIMEOUT):
+            await process.wait()
+    except TimeoutError:
+        log.warning("the media engine does not end by itself")
+    finally:
+        if process.returncode is None:
+            process.kill()
+    return await process.wait()
