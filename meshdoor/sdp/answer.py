@@ -1,0 +1,154 @@
+"""Answering an offer (RFC 3264 §6, RFC 4568 §7.1.2)."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from meshdoor.sdp.attributes import Direction
+from meshdoor.sdp.codec import Codec, codecs_of
+from meshdoor.sdp.crypto import Crypto
+from meshdoor.sdp.description import Media, SessionDescription
+from meshdoor.sdp.negotiation import (
+    PROFILES,
+    SECURE_PROFILES,
+    Agreement,
+    Track,
+    TrackPlan,
+    cryptos_of,
+    describe,
+    medium,
+    rejected,
+    remote_direction,
+    telephone_event,
+    track,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TrackCapability:
+    """What we can do of one kind of media. The payload types of `codecs` do not matter; `suites` empty
+    refuses SRTP, `plain` False refuses RTP in the clear."""
+
+    kind: str
+    port: int
+    codecs: tuple[Codec, ...]
+    suites: tuple[str, ...] = ()
+    plain: bool = True
+    direction: Direction = Direction.SENDRECV
+    ptime: int | None = None
+    rtcp_mux: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What we can do: at most one track of a kind."""
+
+    address: str
+    tracks: tuple[TrackCapability, ...]
+    session_id: int
+    version: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """The description to send, and the track for each medium of the offer; None where it was rejected."""
+
+    description: SessionDescription
+    tracks: tuple[Track | None, ...]
+
+    @property
+    def is_empty(self) -> bool:
+        """Nothing was accepted: answer the INVITE with 488 instead."""
+        return not any(self.tracks)
+
+
+def answer_offer(
+    offer: SessionDescription,
+    capabilities: Capabilities,
+    random_bytes: Callable[[int], bytes] = secrets.token_bytes,
+) -> Answer:
+    """Takes the first medium of each kind that we can do, and rejects all others.
+    Raises SdpError for an offer that breaks the grammar."""
+    left = {capability.kind: capability for capability in capabilities.tracks}
+    media: list[Media] = []
+    tracks: list[Track | None] = []
+    for offered in offer.media:
+        capability = left.get(offered.kind)
+        accepted = _accept(offer, offered, capability, random_bytes) if capability is not None else None
+        if accepted is not None:
+            del left[offered.kind]
+        medium_, track_ = accepted if accepted is not None else (rejected(offered), None)
+        media.append(medium_)
+        tracks.append(track_)
+    made = describe(capabilities.address, capabilities.session_id, capabilities.version, media)
+    return Answer(made, tuple(tracks))
+
+
+def _accept(
+    offer: SessionDescription,
+    offered: Media,
+    capability: TrackCapability,
+    random_bytes: Callable[[int], bytes],
+) -> tuple[Media, Track] | None:
+    if offered.port == 0 or offered.profile not in PROFILES:
+        return None
+    chosen = _choose(_known(codecs_of(offered), capability.codecs))
+    keys = _keys(offered, capability, random_bytes)
+    if not chosen or keys is None:
+        return None
+    agreed = Agreement(
+        direction=remote_direction(offer, offered).answer(capability.direction),
+        send=chosen[0],
+        receive=chosen,
+        rtcp_mux=capability.rtcp_mux and offered.attribute("rtcp-mux") is not None,
+        local_crypto=keys[0],
+        remote_crypto=keys[1],
+    )
+    plan = _plan(offered, capability, agreed)
+    return medium(plan, offered.attribute("mid")), track(offer, offered, chosen, agreed)
+
+
+def _choose(known: list[Codec]) -> tuple[Codec, ...]:
+    """The first codec that the offer lists (RFC 3264 §6.1) and its telephone-event, if there is one. Of
+    H.264, a format with fragments (packetization-mode 1) goes before one without. Nothing if there is none."""
+    media = [codec for codec in known if not codec.is_telephone_event]
+    if not media:
+        return ()
+    alike = (codec for codec in media if codec.name.lower() == media[0].name.lower())
+    chosen = max(alike, key=lambda codec: codec.packetization_mode)
+    event = telephone_event(known, chosen.clock_rate)
+    return (chosen,) if event is None else (chosen, event)
+
+
+def _known(offered: tuple[Codec, ...], ours: tuple[Codec, ...]) -> list[Codec]:
+    """The offered codecs that we know, as we answer them."""
+    pairs = ((codec, next((each for each in ours if codec.means(each)), None)) for codec in offered)
+    return [codec.answer(same) for codec, same in pairs if same is not None]
+
+
+def _keys(
+    offered: Media, capability: TrackCapability, random_bytes: Callable[[int], bytes]
+) -> tuple[Crypto | None, Crypto | None] | None:
+    """Our key and theirs: the first offered that we can do, and a fresh one of the same tag and suite.
+    None where policy or the lack of a common suite forbids the profile."""
+    if offered.profile not in SECURE_PROFILES:
+        return (None, None) if capability.plain else None
+    for theirs in cryptos_of(offered):
+        if theirs.suite in capability.suites:
+            return Crypto.generate(theirs.tag, theirs.suite, random_bytes), theirs
+    return None
+
+
+def _plan(offered: Media, capability: TrackCapability, agreed: Agreement) -> TrackPlan:
+    return TrackPlan(
+        kind=capability.kind,
+        port=capability.port,
+        codecs=agreed.receive,
+        profile=offered.profile,
+        cryptos=(agreed.local_crypto,) if agreed.local_crypto is not None else (),
+        direction=agreed.direction,
+        ptime=capability.ptime,
+        rtcp_mux=agreed.rtcp_mux,
+    )
