@@ -38,9 +38,7 @@ def test_groups_hold_all_packets_in_order(wanted: list[int], first: int) -> None
     found = groups(*wanted, sequence_number=first)
     packets = [RtpPacket.parse(data) for group in found for data in group.packets]
     assert [len(packet.payload) for packet in packets] == wanted
-    assert [packet.sequence_number for packet in packets] == [
-        (first + step) & 0xFFFF for step in range(len(wanted))
-    ]
+    assert [packet.sequence_number for packet in packets] == [(first + step) & 0xFFFF for step in range(len(wanted))]
     assert [packet.marker for packet in packets] == [False] * (len(wanted) - 1) + [True] * bool(wanted)
     for group in found:
         *most, last = (len(packet) for packet in group.packets)

@@ -46,12 +46,10 @@ def test_a_frame_with_a_hole_is_given_up(dropped: int) -> None:
 
 
 @pytest.mark.parametrize(
-    ("descriptor", "length"),
-    [("9010 03", 3), ("9080 05", 3), ("9080 8105", 4), ("90c0 05 09", 4), ("90e0 8105 09 20", 6), ("9000", 2), ("10", 1)],
+    "descriptor", ["10", "9000", "9010 03", "9080 05", "9080 8105", "90c0 05 09", "90e0 8105 09 20"]
 )
-def test_descriptors_of_others(descriptor: str, length: int) -> None:
+def test_descriptors_of_others(descriptor: str) -> None:
     payload = bytes.fromhex(descriptor) + KEY
-    assert len(bytes.fromhex(descriptor)) == length
     assert starts_key_frame(payload)
     assert depacketize(packets([payload])).data == KEY
 
