@@ -11,12 +11,13 @@ from meshdoor.sip.core import IGNORE, Core
 from meshdoor.sip.events import RequestReceived
 from meshdoor.sip.flow import Flow, reply_flows, stamp
 from meshdoor.sip.message import Request, Response
+from meshdoor.sip.refresh import too_small
 from meshdoor.sip.uas import UasSession
 from meshdoor.sip.validate import Fault, answer, check_request, check_response
 
 RETRY_AFTER: Final = (("Retry-After", "10"),)
 # What a response can lose, in this order, so that it is no larger than its request.
-OPTIONAL: Final = ("user-agent", "supported", "accept", "allow", "contact", "timestamp", "record-route")
+OPTIONAL: Final = ("user-agent", "supported", "accept", "allow", "contact")
 
 FULL: Final = Fault(503, "no room", RETRY_AFTER)
 UNKNOWN: Final = Fault(481, "no such dialog or transaction")
@@ -115,7 +116,7 @@ class Inbound:
             return MERGED
         if request.method in ("BYE", "UPDATE", "PRACK", "INFO"):
             return UNKNOWN
-        fault = core.config.policy(request, flow)
+        fault = core.config.policy(request, flow) or self._too_short(request)
         if fault is not None:
             return fault
         if request.method == "OPTIONS" and core.config.answer_options:
@@ -128,6 +129,10 @@ class Inbound:
             transaction = core.serve(request, flow, IGNORE, now)
             core.emit(RequestReceived(request, flow, transaction, None))
         return None
+
+    def _too_short(self, request: Request) -> Fault | None:
+        fields = too_small(request, self._core.config.min_se) if request.method == "INVITE" else []
+        return Fault(422, "the session interval is too short", tuple(fields)) if fields else None
 
 
 def fit(response: Response, size: int) -> bytes:

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, MutableSequence
 from enum import Enum
 from typing import Generic, Protocol, TypeVar
@@ -88,7 +89,7 @@ class ServerUser(Protocol):
 User = TypeVar("User")
 
 
-class Transaction(Timed, Generic[User]):
+class Transaction(Timed, ABC, Generic[User]):
     """One transaction. `on_terminated` is called once, when it enters Terminated."""
 
     state: State
@@ -119,13 +120,13 @@ class Transaction(Timed, Generic[User]):
 class ClientTransaction(Transaction[ClientUser]):
     """The sending side of a request."""
 
+    @abstractmethod
     def start(self, now: float) -> None:
         """Send the request; again after the wire fell back to another flow."""
-        raise NotImplementedError
 
+    @abstractmethod
     def receive(self, response: Response, now: float) -> None:
         """A response that matched."""
-        raise NotImplementedError
 
     def transport_failed(self, now: float) -> None:
         """The flow is gone (§17.1.4): only a request that nobody answered yet fails by this.
@@ -159,17 +160,17 @@ class ServerTransaction(Transaction[ServerUser]):
     last: bytes | None = None
     tag: str | None = None
 
+    @abstractmethod
     def receive(self, request: Request, now: float) -> None:
         """The request again, or the ACK of an INVITE."""
-        raise NotImplementedError
 
+    @abstractmethod
     def start(self, now: float) -> None:
         """Begin to wait for the user's answer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def respond(self, response: Response, now: float) -> None:
         """Send a response. LocalProtocolError after a final one."""
-        raise NotImplementedError
 
     def transport_failed(self, now: float) -> None:
         """The flow is gone: try where else a response may go (§18.2.2), or give up."""

@@ -32,7 +32,7 @@ class IncomingOffer:
         self.method = request.method
         self._offers = offers
         self.request = request
-        self.transaction: ServerTransaction | None = None
+        self.transaction: ServerTransaction  # which `Offers.receive` makes
 
     def answer(self, body: bytes, now: float) -> None:
         """Accept it. LocalProtocolError if it is not open any more."""
@@ -63,13 +63,14 @@ class Offers(Timed):
         self.dialog = dialog
         self._mine: Draft | None = None
         self._theirs: IncomingOffer | None = None
-        self._retry: Draft | None = None
+        self._retry = Draft("")  # what is sent again when timer GLARE fires
+        self._retrying = False
         self._retries = 0
 
     @property
     def busy(self) -> bool:
         """Whether a new offer is out of place: another one is open, or waits for its next try."""
-        return self._open or self._retry is not None
+        return self._open or self._retrying
 
     @property
     def _open(self) -> bool:
@@ -100,7 +101,8 @@ class Offers(Timed):
 
     def accept(self, offer: IncomingOffer, body: bytes, now: float) -> None:
         """Answer with a 2xx."""
-        transaction = self._close(offer)
+        self._close(offer)
+        transaction = offer.transaction
         response = self._success(offer.request, body, now)
         if offer.method == "UPDATE":
             transaction.respond(response, now)
@@ -110,34 +112,33 @@ class Offers(Timed):
 
     def refuse(self, offer: IncomingOffer, status: int, now: float) -> None:
         """Answer with a failure."""
-        self._close(offer).respond(response_to(offer.request, status), now)
+        self._close(offer)
+        offer.transaction.respond(response_to(offer.request, status), now)
 
     def withdraw(self, offer: IncomingOffer, now: float) -> None:
         """The CANCEL of a re-INVITE came; after its answer it has no effect."""
         if self._theirs is offer:
-            self._drop(offer, 487, now)
+            self._drop(487, now)
 
     def stop(self, now: float) -> None:
         """The session is over: what was asked gets a final response (§15.1.2)."""
         if self._theirs is not None:
             self.refuse(self._theirs, 487, now)
-        self._mine = self._retry = None
+        self._mine = None
+        self._retrying = False
         self.timers = {}
 
     def timer_patience(self, now: float) -> None:
         """The user did not answer."""
-        if self._theirs is not None:
-            self._drop(self._theirs, 500, now)
+        self._drop(500, now)
 
     def timer_glare(self, now: float) -> None:
         """Try again after a collision."""
-        if self._retry is None:
-            return
         if self._open:
             self.arm("GLARE", now + 1.0)
-            return
-        draft, self._retry = self._retry, None
-        self._ask(draft, now)
+        else:
+            self._retrying = False
+            self._ask(self._retry, now)
 
     def _obstacle(self, request: Request) -> tuple[int, list[tuple[str, str]]]:
         """(status, headers) of the refusal that a request must get now; (0, []) if it may go on."""
@@ -167,15 +168,16 @@ class Offers(Timed):
         if ack.body:
             self.session.core.emit(AnswerReceived(self.session, ack.body))
 
-    def _close(self, offer: IncomingOffer) -> ServerTransaction:
-        if self._theirs is not offer or offer.transaction is None:
+    def _close(self, offer: IncomingOffer | None) -> IncomingOffer:
+        if offer is None or self._theirs is not offer:
             raise LocalProtocolError("this offer is not open any more")
         self._theirs = None
         self.disarm("PATIENCE")
-        return offer.transaction
+        return offer
 
-    def _drop(self, offer: IncomingOffer, status: int, now: float) -> None:
-        self.refuse(offer, status, now)
+    def _drop(self, status: int, now: float) -> None:
+        offer = self._close(self._theirs)
+        offer.transaction.respond(response_to(offer.request, status), now)
         self.session.core.emit(OfferWithdrawn(self.session, offer))
 
     def _ask(self, draft: Draft, now: float) -> None:
@@ -202,7 +204,7 @@ class Offers(Timed):
             self._ask(draft, now)
         elif (wait := self._wait(response)) is not None and self._retries < MAX_RETRIES:
             self._retries += 1
-            self._retry = draft
+            self._retry, self._retrying = draft, True
             self.arm("GLARE", now + wait)
         else:
             self.session.core.emit(OfferRejected(self.session, response))

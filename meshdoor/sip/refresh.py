@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Final
 
 from meshdoor.sip.headers import SessionExpires
 from meshdoor.sip.message import Request, Response
 from meshdoor.sip.timers import EXPIRY_MARGIN, MIN_SE, Agenda, Timed
+
+MAX_RAISES: Final = 3  # times that one session asks for a longer interval because the other side wants it
 
 Moment = Callable[[float], None]
 
@@ -23,6 +26,7 @@ class SessionTimer(Timed):
         self.agreed = 0
         self.refresher = False
         self._min_se = max(min_se, MIN_SE)
+        self._raises = MAX_RAISES
         self._on_refresh = on_refresh
         self._on_expired = on_expired
 
@@ -48,18 +52,16 @@ class SessionTimer(Timed):
     def enlarge(self, response: Response) -> bool:
         """Whether our request is worth repeating after a 422: now it asks for what that allows (§7.4)."""
         minimum = response.min_se
-        if response.status != 422 or minimum is None or minimum <= (self.agreed or self.wanted):
+        if response.status != 422 or minimum is None or minimum <= (self.agreed or self.wanted) or not self._raises:
             return False
+        self._raises -= 1
         self.wanted = self._min_se = minimum
         self.agreed = minimum if self.agreed else 0
         return True
 
     def too_small(self, request: Request) -> list[tuple[str, str]]:
-        """The Min-SE of the 422 that a request must get; empty if it need not (§9)."""
-        expires = request.session_expires
-        if expires is None or expires.interval >= self._min_se or "timer" not in request.supported:
-            return []
-        return [("Min-SE", str(self._min_se))]
+        """The Min-SE of the 422 that a request must get; empty if it need not."""
+        return too_small(request, self._min_se)
 
     def answer(self, request: Request, now: float) -> list[tuple[str, str]]:
         """Agree to what an INVITE or UPDATE asks for: the headers of its 2xx (§9)."""
@@ -98,3 +100,14 @@ class SessionTimer(Timed):
         """Nobody refreshed (§10)."""
         self.stop()
         self._on_expired(now)
+
+
+def too_small(request: Request, min_se: int) -> list[tuple[str, str]]:
+    """The Min-SE of the 422 that a request gets for its short session interval; empty if it is long enough (§9).
+
+    Who does not know session timers cannot be asked for a longer one.
+    """
+    expires = request.session_expires
+    if expires is None or expires.interval >= min_se or "timer" not in request.supported:
+        return []
+    return [("Min-SE", str(min_se))]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Final
@@ -36,7 +37,7 @@ class Phase(Enum):
     OVER = "over"
 
 
-class Session(Timed):
+class Session(Timed, ABC):
     """One INVITE session. `context` belongs to the user. `phase` and `dialog` are for reading.
 
     Every verb takes `now` last. After the session is over, verbs that end it do nothing, others raise
@@ -54,7 +55,7 @@ class Session(Timed):
         config = core.config
         self.timer = SessionTimer(core.agenda, config.session_interval, config.min_se, self._refresh, self._expired)
         self._offers: dict[Dialog, Offers] = {}
-        self._bound: list[Dialog] = []
+        self._bound: set[Dialog] = set()
         core.sessions.add(self)
 
     @property
@@ -62,13 +63,13 @@ class Session(Timed):
         """Whether the last event was given."""
         return self.phase is Phase.OVER
 
+    @abstractmethod
     def hangup(self, reasons: Sequence[Reason], now: float) -> None:
         """End the session, whatever that takes now: CANCEL, a rejection, or BYE."""
-        raise NotImplementedError
 
+    @abstractmethod
     def abandon(self, now: float) -> None:
         """End the session without waiting for anybody: the other side is known to be gone."""
-        raise NotImplementedError
 
     def bye(self, reasons: Sequence[Reason], now: float) -> None:
         """End an answered session."""
@@ -159,16 +160,15 @@ class Session(Timed):
         return self.dialog
 
     def _bind(self, dialog: Dialog) -> None:
-        self._bound.append(dialog)
+        self._bound.add(dialog)
         self.core.bind(dialog, self)
 
     def _flows(self) -> list[Flow]:
         return [dialog.flow for dialog in self._bound]
 
     def _unbind(self, dialog: Dialog) -> None:
-        if dialog in self._bound:
-            self._bound.remove(dialog)
-            self.core.unbind(dialog)
+        self._bound.discard(dialog)
+        self.core.unbind(dialog)
 
     def _finish(self, event: SessionOver, now: float, keep: Dialog | None = None) -> None:
         """The one place where a session becomes OVER. The dialog to `keep` still awaits its end."""
@@ -230,8 +230,9 @@ class Session(Timed):
             self.timer.answered(response, now)
         elif response.status in (408, 481):
             self.lost(response, now)
+        elif self.timer.enlarge(response):
+            self._refresh(now)
         else:
-            self.timer.enlarge(response)
             self.timer.retry(now)
 
 

@@ -94,9 +94,7 @@ class Stack:
         """Call somebody. `offer` is the session description; `headers` are added as they are."""
         if not offer:
             raise LocalProtocolError("an INVITE of ours carries an offer")
-        session = UacSession(self._core, target, offer, headers)
-        session.start(now)
-        return session
+        return UacSession(self._core, target, offer, headers, now)
 
     def send_request(
         self, target: Target, method: str, now: float, headers: Sequence[tuple[str, str]] = (), body: bytes = b""

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from meshdoor.errors import LocalProtocolError
 from meshdoor.sip.asking import Asking, Challenges, Draft
 from meshdoor.sip.compose import Fields, body_fields, reason_fields
 from meshdoor.sip.core import Core
@@ -30,39 +29,24 @@ class UacSession(Session):
     A 2xx that comes after `cancel`, or after another one, gets its ACK and then BYE.
     """
 
-    def __init__(self, core: Core, target: Target, offer: bytes, headers: Fields) -> None:
+    def __init__(self, core: Core, target: Target, offer: bytes, headers: Fields, now: float) -> None:
         super().__init__(core, Phase.CALLING)
         self.local_body = offer
         self.early: dict[Tag, Dialog] = {}
         self._headers = tuple(headers)
         self._outside = core.outside(target)
         self._challenges = Challenges(core)
-        self._transaction: InviteClientTransaction | None = None
         self._acks: dict[Tag, tuple[Wire, bytes]] = {}
         self._rseqs: dict[Tag, int] = {}
         self._left: set[Tag] = set()  # early dialogs that the other side ended by BYE
         self._farewell: SessionOver | None = None  # given when the cancelled INVITE is over
         self._cancel_sent = False
+        self._transaction = self._invite(now)
 
     @property
     def call_id(self) -> str:
         """The Call-ID of the INVITE."""
         return self._outside.call_id
-
-    def start(self, now: float) -> None:
-        """Send the INVITE; again, with the next number, for a challenge or a longer session interval."""
-        config = self.core.config
-        headers = (
-            self.core.contact_field(self._outside.flow),
-            *self.core.capability_fields(),
-            ("User-Agent", config.product),
-            *self.timer.ask(),
-            *self._headers,
-            *self._challenges.headers,
-            *body_fields(self.local_body),
-        )
-        invite = self._outside.request("INVITE", headers, self.local_body)
-        self._transaction = self.core.send_invite(invite, self._outside.flow, self, now)
 
     def cancel(self, reasons: Sequence[Reason], now: float) -> None:
         """Give up. CANCEL leaves once a provisional response came (§9.1); a 200 under way gets BYE.
@@ -80,8 +64,7 @@ class UacSession(Session):
     def abandon(self, now: float) -> None:
         if self.over:
             return
-        if self._transaction is not None:
-            self._transaction.abandon()
+        self._transaction.abandon()
         self._finish(self._farewell or Failed(self, (), Failure.TRANSPORT), now)
 
     def response_received(self, transaction: ClientTransaction, response: Response, now: float) -> None:
@@ -90,13 +73,12 @@ class UacSession(Session):
             self._progress(response, now)
         elif response.status < 300:
             self._success(transaction, response, now)
-        elif not self.over:
+        else:
             self._refused(transaction, response, now)
 
     def request_failed(self, transaction: ClientTransaction, failure: Failure, now: float) -> None:
         """No final response to the INVITE."""
-        if not self.over:
-            self._finish(self._farewell or Failed(self, (), failure), now)
+        self._finish(self._farewell or Failed(self, (), failure), now)
 
     def invite_stalled(self, transaction: InviteClientTransaction, now: float) -> None:
         """It rang for minutes without a word from there (§16.8)."""
@@ -106,13 +88,28 @@ class UacSession(Session):
         """Early dialogs without a 2xx of their own are over (§13.2.2.4)."""
         self._drop_early()
 
+    def _invite(self, now: float) -> InviteClientTransaction:
+        """Send the INVITE; again, with the next number, for a challenge or a longer session interval."""
+        config = self.core.config
+        headers = (
+            self.core.contact_field(self._outside.flow),
+            *self.core.capability_fields(),
+            ("User-Agent", config.product),
+            *self.timer.ask(),
+            *self._headers,
+            *self._challenges.headers,
+            *body_fields(self.local_body),
+        )
+        invite = self._outside.request("INVITE", headers, self.local_body)
+        return self.core.send_invite(invite, self._outside.flow, self, now)
+
     def _cancel(self, farewell: SessionOver, now: float) -> None:
         self._farewell = farewell
         if self.phase is Phase.RINGING:
             self._send_cancel(now)
 
     def _send_cancel(self, now: float) -> None:
-        if self._transaction is not None and self._farewell is not None and not self._cancel_sent:
+        if self._farewell is not None and not self._cancel_sent:
             self._cancel_sent = True
             self.core.send_cancel(self._transaction, reason_fields(self._farewell.reasons), now)
 
@@ -135,7 +132,7 @@ class UacSession(Session):
         if tag not in self.early:
             if len(self.early) >= MAX_DIALOGS or tag in self._left:
                 return None
-            self.early[tag] = Dialog.of_response(self._request(), response, self._outside.flow)
+            self.early[tag] = Dialog.of_response(self._transaction.request, response, self._outside.flow)
             self._bind(self.early[tag])
             self.dialog = self.early[tag]
         else:
@@ -176,7 +173,7 @@ class UacSession(Session):
     def _confirm(self, response: Response) -> Dialog:
         dialog = self.early.pop(response.to.tag, None)
         if dialog is None:
-            dialog = Dialog.of_response(self._request(), response, self._outside.flow)
+            dialog = Dialog.of_response(self._transaction.request, response, self._outside.flow)
         else:
             dialog.learn_route(response)
         dialog.early = False
@@ -210,7 +207,7 @@ class UacSession(Session):
         elif self._challenges.met(transaction.request, response) or self.timer.enlarge(response):
             self._drop_early()
             self.phase = Phase.CALLING
-            self.start(now)
+            self._transaction = self._invite(now)
         else:
             self._finish(Rejected(self, reasons_of(response), response), now)
 
@@ -233,11 +230,6 @@ class UacSession(Session):
     def _flows(self) -> list[Flow]:
         # While it rings without a dialog, the responses come on the flow of the INVITE.
         return [self._outside.flow, *super()._flows()] if self.phase is Phase.RINGING else super()._flows()
-
-    def _request(self) -> Request:
-        if self._transaction is None:
-            raise LocalProtocolError("the INVITE was not sent yet")
-        return self._transaction.request
 
 
 def _no_matter(response: Response, failure: Failure | None, now: float) -> None:

@@ -38,7 +38,7 @@ class UasSession(Session):
         self._reliable = ReliableProvisionals(self._transaction, core.agenda, first, self._prack_missing)
         self._accepting: tuple[bytes, Fields] | None = None
         self._goodbye: tuple[Reason, ...] | None = None
-        self._last: tuple[int, bytes, Fields] | None = None
+        self._last: tuple[int, bytes, Fields] = (180, b"", ())
         limit = core.config.longest_ring
         self.arm("EXPIRES", now + (limit if request.expires is None else min(request.expires, limit)))
         core.emit(IncomingInvite(self, request, flow))
@@ -117,9 +117,8 @@ class UasSession(Session):
 
     def timer_alive(self, now: float) -> None:
         """Still ringing."""
-        if self._last is not None:
-            status, body, headers = self._last
-            self.provisional(status, body, now, headers)
+        status, body, headers = self._last
+        self.provisional(status, body, now, headers)
 
     def _must_ring(self) -> None:
         if self.phase is not Phase.RINGING or self._accepting is not None:

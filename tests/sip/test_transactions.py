@@ -138,8 +138,8 @@ def test_a_secure_request_is_not_answered_over_an_insecure_flow() -> None:
 def test_the_table_knows_when_it_is_full() -> None:
     table = TransactionTable(2)
     asked(table)
-    assert not table.full
+    before = table.full
     served(table, request("OPTIONS"))
-    assert table.full
+    assert (before, table.full) == (False, True)
     assert len(list(table.on_flow(UDP))) == 2
     assert len(list(table.on_flow(LINK))) == 0

@@ -91,6 +91,7 @@ def test_a_call_with_early_media(net: Net) -> None:
     assert kinds(door) == [Provisional, Provisional, EarlyMedia, Answered]
     assert door.one(EarlyMedia).body == door.one(Answered).body == ANSWER
     assert session.phase is Phase.CONFIRMED
+    assert session.call_id == net.sent[0].message.call_id
     session.bye((ELSEWHERE,), net.now)
     net.roundtrip()
     assert screen.one(Ended).reasons == (ELSEWHERE,)
