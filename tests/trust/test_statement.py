@@ -53,7 +53,7 @@ def altered(statement: Statement, alter: Callable[[dict[str, Any]], object]) -> 
         Change(key("Kitchen"), name="Küche"),
         Change(key("Kitchen"), permissions=frozenset({Permission.VIEW})),
     ],
-    ids=str,
+    ids=lambda body: type(body).__name__,
 )
 def test_a_statement_round_trips(body: Body) -> None:
     statement = say("Hall", body, *(() if isinstance(body, Found) else (FOUND, ADMIT)))
