@@ -7,6 +7,7 @@ once; all sinks share them, and each sink encrypts them under its own key.
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 
@@ -18,6 +19,8 @@ MAX_BYTES = 60_000
 # IPv6 over Ethernet: 1500 - 40 - 8 bytes, less the longest SRTP tag. What is larger is fragmented by IP,
 # which the kernel refuses to do within a group.
 MAX_SEGMENT = 1436
+
+_NUMBER = struct.Struct("!H")
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,15 @@ class Group:
             header[:1] + bytes((header[1] & 0x80 | payload_type,)) + header[2:] for header in self.headers
         )
         return replace(self, headers=headers, _spaced={})
+
+    def renumbered(self, sequence_number: int) -> Group:
+        """The same packets for a sink whose own numbering differs, the first as `sequence_number`."""
+        numbers = range(sequence_number, sequence_number + len(self.headers))
+        headers = tuple(
+            header[:2] + _NUMBER.pack(number & 0xFFFF) + header[4:]
+            for number, header in zip(numbers, self.headers, strict=True)
+        )
+        return replace(self, sequence_number=sequence_number & 0xFFFF, headers=headers, _spaced={})
 
 
 class RtpStream:

@@ -70,3 +70,12 @@ def test_another_payload_type_keeps_all_else() -> None:
         RtpPacket.parse(data) for data in group.packets
     ]
     assert changed.spaced(0) == b"".join(changed.packets)
+
+
+def test_another_numbering_keeps_all_else() -> None:
+    (group,) = groups(3, 2)
+    changed = group.renumbered(0xFFFF)
+    numbers = [RtpPacket.parse(data).sequence_number for data in changed.packets]
+    assert changed.sequence_number == 0xFFFF
+    assert numbers == [(0xFFFF + step) & 0xFFFF for step in range(len(numbers))]
+    assert changed.renumbered(group.sequence_number) == group
