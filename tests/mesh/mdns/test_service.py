@@ -63,14 +63,16 @@ async def test_a_late_browser_sees_who_is_there() -> None:
 
 async def test_two_hundred_services() -> None:
     seen = Sightings()
+    sent = []
     async with Sightings().mdns() as loud:
         for number in range(200):
             info = service_info(said(number + 1))
-            await loud._zeroconf.async_register_service(info, cooperating_responders=True)
+            sent.append(await loud._zeroconf.async_register_service(info, cooperating_responders=True))
         members = [said(number + 1).instance for number in range(200)]
         async with seen.mdns() as browsing:
             browsing.members(members, [])
             await seen.until(lambda: len(seen.here) == 200)
+        await asyncio.gather(*sent)
 
 
 async def test_a_forged_goodbye_is_mended_by_its_victim() -> None:
