@@ -16,6 +16,7 @@ from meshdoor.rtp.group import MAX_BYTES, MAX_PACKETS, Group
 from meshdoor.rtp.srtp_keys import AES_CM_128_HMAC_SHA1_80, MasterKey
 
 REPLAY_WINDOW = 128  # packets; at least 64, RFC 3711 §3.3.2
+RESEND_WINDOW = 1024  # packets that a NACK may still ask for; libsrtp refuses what is older. Ours
 
 _TAG = AES_CM_128_HMAC_SHA1_80.tag_length
 _RTCP_TRAILER = 4 + _TAG  # index and tag
@@ -36,14 +37,14 @@ if TYPE_CHECKING:
 class _Session:
     """A libsrtp session with a buffer in which it works."""
 
-    def __init__(self, master: MasterKey, ssrc_type: int, room: int) -> None:
+    def __init__(self, master: MasterKey, ssrc_type: int, window: int, room: int) -> None:
         policy = ffi.new("srtp_policy_t *")
         profile = lib.srtp_profile_aes128_cm_sha1_80
         lib.srtp_crypto_policy_set_from_profile_for_rtp(ffi.addressof(policy.rtp), profile)
         lib.srtp_crypto_policy_set_from_profile_for_rtcp(ffi.addressof(policy.rtcp), profile)
         key = ffi.new("unsigned char[]", bytes(master))
         policy.key, policy.ssrc.type = key, ssrc_type
-        policy.window_size, policy.allow_repeat_tx = REPLAY_WINDOW, 1
+        policy.window_size, policy.allow_repeat_tx = window, 1
         session = ffi.new("srtp_t *")
         _ensure(lib.srtp_create(session, policy))
         self._owner = ffi.gc(session, lambda pointer: lib.srtp_dealloc(pointer[0]))
@@ -68,7 +69,8 @@ class CmProtector:
     tag_length = _TAG
 
     def __init__(self, master: MasterKey) -> None:
-        self._session = _Session(master, lib.ssrc_any_outbound, MAX_BYTES + MAX_PACKETS * _TAG + 8192)
+        room = MAX_BYTES + MAX_PACKETS * _TAG + 8192
+        self._session = _Session(master, lib.ssrc_any_outbound, RESEND_WINDOW, room)
 
     def protect(self, packet: bytes) -> bytes:
         return self._protect(lib.srtp_protect, packet, _TAG)
@@ -102,7 +104,7 @@ class CmUnprotector:
     """See `srtp.Unprotector`."""
 
     def __init__(self, master: MasterKey) -> None:
-        self._session = _Session(master, lib.ssrc_any_inbound, 1 << 16)
+        self._session = _Session(master, lib.ssrc_any_inbound, REPLAY_WINDOW, 1 << 16)
 
     def unprotect(self, packet: bytes) -> bytes:
         return self._unprotect(lib.srtp_unprotect, packet)

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.ciphers.modes import CTR
 
 from meshdoor.errors import LocalProtocolError, RtpError
 from meshdoor.rtp.group import Group
-from meshdoor.rtp.packet import HEADER_LENGTH, header_length
+from meshdoor.rtp.packet import HEADER, HEADER_LENGTH, header_length
 from meshdoor.rtp.sequence import extend
 from meshdoor.rtp.srtp_keys import AEAD_AES_128_GCM, MasterKey
 
@@ -26,6 +26,7 @@ _ENCRYPTED = 0x80000000  # the E bit before the SRTCP index
 _MAX_RTCP_INDEX = 0x7FFFFFFF
 
 REPLAY_WINDOW = 128  # packets; at least 64, RFC 3711 §3.3.2
+_WINDOW_MASK = (1 << REPLAY_WINDOW) - 1
 MAX_SOURCES = 16  # ours: SSRCs under one key; each has proven that it knows the key
 
 
@@ -113,7 +114,7 @@ class GcmUnprotector:
         length = HEADER_LENGTH if packet[:1] in {b"\x80", b"\xa0"} else header_length(packet)
         if len(packet) < length + AEAD_AES_128_GCM.tag_length:
             raise RtpError(f"SRTP packet of {len(packet)} bytes")
-        ssrc, sequence_number = int.from_bytes(packet[8:12], "big"), int.from_bytes(packet[2:4], "big")
+        _, _, sequence_number, _, ssrc = HEADER.unpack_from(packet)
         window = self._sources.get(ssrc)
         if window is None:
             return self._first(packet, length, ssrc, sequence_number)
@@ -186,7 +187,7 @@ class ReplayWindow:
         """Only after the packet has authenticated."""
         ahead = index - self.highest
         if ahead > 0:
-            self._seen = (self._seen << min(ahead, REPLAY_WINDOW) | 1) & ((1 << REPLAY_WINDOW) - 1)
+            self._seen = (self._seen << min(ahead, REPLAY_WINDOW) | 1) & _WINDOW_MASK
             self.highest = index
         else:
             self._seen |= 1 << -ahead
