@@ -9,6 +9,7 @@ from meshdoor.sdp.attributes import Fmtp, RtcpFb, Rtpmap, parameter
 from meshdoor.sdp.description import Line, Media
 
 TELEPHONE_EVENT = "telephone-event"
+MAX_FEEDBACK = 64  # lines that are looked at; ours
 # Payload types that need no rtpmap: RFC 3551 §6.
 _STATIC = {0: Rtpmap(0, "PCMU", 8000), 8: Rtpmap(8, "PCMA", 8000), 9: Rtpmap(9, "G722", 8000)}
 _DEFAULT_PROFILE = "42000a"  # H.264 without profile-level-id is Baseline, level 1: RFC 6184 §8.1
@@ -79,7 +80,7 @@ def codecs_of(media: Media) -> tuple[Codec, ...]:
     Raises SdpError for an attribute that breaks the grammar."""
     maps = {each.payload_type: each for each in map(Rtpmap.parse, media.attributes("rtpmap"))}
     parameters = {each.payload_type: each.parameters for each in map(Fmtp.parse, media.attributes("fmtp"))}
-    feedback = tuple(map(RtcpFb.parse, media.attributes("rtcp-fb")))
+    feedback = tuple(map(RtcpFb.parse, media.attributes("rtcp-fb")[:MAX_FEEDBACK]))
     numbers = (int(each) for each in media.formats if each.isascii() and each.isdigit() and len(each) < 4)
     found = []
     for number in numbers:
