@@ -32,8 +32,8 @@ FLOORS = {
     "mesh/settling.py": 100,
     "mesh/wire.py": 100,
     "ratelimit.py": 100,
-    "*": 80,
 }
+FLOOR_OF_THE_REST = 80
 
 failures = pytest.StashKey[list[str]]()
 
@@ -61,11 +61,13 @@ def _below() -> Generator[str]:
     """One text for each package that misses its floor, with the lines that no test runs."""
     data = coverage.Coverage()
     data.load()
-    for pattern, floor in FLOORS.items():
+    patterns = [f"meshdoor/{pattern}" for pattern in FLOORS]
+    for pattern, floor in [*zip(patterns, FLOORS.values(), strict=True), ("meshdoor/*", FLOOR_OF_THE_REST)]:
         report = io.StringIO()
         try:
-            reached = data.report(include=[f"meshdoor/{pattern}"], file=report, precision=1)
+            omitted = patterns if pattern == "meshdoor/*" else None
+            reached = data.report(include=[pattern], omit=omitted, file=report, precision=1)
         except NoDataError:  # the package is not there yet
             continue
         if reached < floor:
-            yield f"meshdoor/{pattern}: {reached:.1f} % of {floor} %\n{report.getvalue()}"
+            yield f"{pattern}: {reached:.1f} % of {floor} %\n{report.getvalue()}"
