@@ -4,18 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import errno
 import signal
 import socket
 import sys
 import time
-from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from meshdoor.config import Config
 from meshdoor.control.server import serve
 from meshdoor.errors import ConfigError, MeshdoorError, PairingError, StatementError
 from meshdoor.mesh import interfaces as network
+from meshdoor.mesh.acceptor import listen
 from meshdoor.mesh.link import Links
 from meshdoor.mesh.mdns import Mdns
 from meshdoor.mesh.peers import PeerTable
@@ -75,9 +74,9 @@ class Node:
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
         async with contextlib.AsyncExitStack() as stack:
-            sockets = stack.enter_context(_listening(self._config))
             house = self._house
-            house.links = await stack.enter_async_context(Links(self._membership.identity, house, sockets))
+            links = Links(self._membership.identity, house, _sockets(self._config))
+            house.links = await stack.enter_async_context(links)
             house.interfaces_changed(self._interfaces())
             self._load_peers()
             house.mdns = await stack.enter_async_context(Mdns(house.saw, house.lost, house.interfaces))
@@ -233,35 +232,14 @@ def _discard(path: Path) -> None:
         path.unlink()
 
 
-@contextlib.contextmanager
-def _listening(config: Config) -> Iterator[Sequence[socket.socket]]:
-    """Sockets on the mesh port, or on any other where that one is taken."""
-    with contextlib.ExitStack() as stack:
-        try:
-            sockets = _bind(config, config.mesh.port)
-        except OSError as error:
-            if not config.mesh.port:
-                raise ConfigError(f"cannot listen: {error.strerror}") from error
-            journal.warn("port", f"port {config.mesh.port} is taken ({error.strerror}): using another")
-            sockets = _bind(config, 0)
-        for each in sockets:
-            stack.enter_context(each)
-        yield sockets
-
-
-def _bind(config: Config, port: int) -> list[socket.socket]:
-    if config.mesh.interfaces == ("lo",):
-        return [socket.create_server(("127.0.0.1", port), backlog=128)]
-    sockets = [socket.create_server(("", port), backlog=128)]
-    if socket.has_ipv6:
-        try:
-            chosen = sockets[0].getsockname()[1]
-            sockets.append(socket.create_server(("::", chosen), family=socket.AF_INET6, backlog=128))
-        except OSError as error:
-            if error.errno != errno.EAFNOSUPPORT:
-                sockets[0].close()
-                raise
-    return sockets
+def _sockets(config: Config) -> list[socket.socket]:
+    """Listening on the mesh port, or on any other where that one is taken."""
+    hosts = ("127.0.0.1",) if config.mesh.interfaces == ("lo",) else ("", "::")
+    try:
+        return listen(config.mesh.port, hosts)
+    except ConfigError as error:
+        journal.warn("port", f"{error}: using another")
+        return listen(0, hosts)
 
 
 async def _typed_line() -> str:

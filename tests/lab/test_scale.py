@@ -1,0 +1,42 @@
+"""Fifty nodes in one house: every link, every table, and what they cost while nothing happens."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Sequence
+
+import pytest
+
+from tests.lab import House
+from tests.lab.nodes import Node, wait_until
+
+pytestmark = pytest.mark.lab
+
+NODES = 50
+WATCHED = 10.0  # seconds
+
+
+def settled(nodes: Sequence[Node], names: set[str]) -> None:
+    for node in nodes:
+        wait_until(lambda node=node: node.ready() == names, 120)  # type: ignore[misc]
+
+
+def test_fifty_nodes_know_and_reach_each_other() -> None:
+    names = [f"node {number}" for number in range(NODES)]
+    with House(*(name.replace(" ", "") for name in names)) as house:
+        nodes = [Node(host, name=name) for host, name in zip(house, names, strict=True)]
+        nodes[0].ask("found", home="Large")
+        began = time.monotonic()
+        for newcomer in nodes[1:]:
+            nodes[0].pair(newcomer)
+        settled(nodes, set(names))
+        print(f"\n{NODES} nodes paired and linked, {NODES * (NODES - 1) // 2} links: {time.monotonic() - began:.1f} s")
+        assert len({node.status()["home"]["roster"] for node in nodes}) == 1
+        before = [node.process.usage() for node in nodes]
+        time.sleep(WATCHED)
+        after = [node.process.usage() for node in nodes]
+        shares = [(late.cpu - early.cpu) / WATCHED * 100 for early, late in zip(before, after, strict=True)]
+        memory = [usage.memory / 2**20 for usage in after]
+        print(f"CPU while idle, % of a core: median {statistics.median(shares):.2f}, worst {max(shares):.2f}")
+        print(f"resident memory, MiB: median {statistics.median(memory):.1f}, worst {max(memory):.1f}")
