@@ -1,0 +1,301 @@
+"""One medium of one leg on the network: two sockets, SRTP both ways, RTCP, and where the peer is.
+
+Sound or pictures of the peer go to the `Receiver`, what the peer says about ours to the `Sender`. Packets that do not
+authenticate are counted and dropped. The peer is where the SDP says until an authenticated packet comes from elsewhere
+(symmetric RTP, RFC 4961); in the clear, only the first packet may move it, and only within the same host.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Protocol
+
+from meshdoor.errors import EngineError, RtpError
+from meshdoor.media.datagrams import Datagrams, SocketAddress, bind_pair, socket_address
+from meshdoor.media.messages import Event, FirstPacketSent, RtpSilence, StreamPlan, StreamStatistics
+from meshdoor.media.sink import Sink, SinkOwner
+from meshdoor.rtp.packet import RtpPacket, is_rtcp
+from meshdoor.rtp.session import Collided, KeyFrameRequested, Left, Measured, PacketsRequested, RtcpSession
+from meshdoor.rtp.srtp import Protector, Unprotector, protector, unprotector
+
+MAX_BURST = 64  # datagrams read before others have their turn; ours
+SILENCE = 3.0  # s; ours
+
+
+class Sender(Protocol):
+    """What brings the packets of a channel: a sink at an outlet."""
+
+    def gate(self, open_: bool) -> None:
+        """Whether anything may leave. A sender begins shut."""
+        ...
+
+    def key_frame_requested(self, now: float) -> None: ...
+
+    def packets_requested(self, numbers: tuple[int, ...], now: float) -> None: ...
+
+    def close(self) -> None: ...
+
+
+class Receiver(Protocol):
+    """What takes the packets of a channel: in the clear, each once, from one authenticated peer. It has its own timers,
+    and asks for pictures and packets by `Channel.request_key_frame` and `Channel.request_packets`."""
+
+    pictures_shown: int
+    pictures_lost: int
+
+    def receive(self, packet: RtpPacket, now: float) -> None: ...
+
+    def gate(self, open_: bool) -> None:
+        """Whether what comes is heard or shown. A receiver begins shut."""
+        ...
+
+    def measured(self, round_trip: float) -> None:
+        """The round-trip time to the peer, s."""
+        ...
+
+    def close(self) -> None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class ChannelOwner:
+    """Of which leg and medium a channel is, and who hears of it."""
+
+    leg: str
+    media: str
+    emit: Callable[[Event], None]
+
+
+class Channel:
+    """Bound when made; speaks from `start` on; `close` ends it."""
+
+    def __init__(
+        self, owner: ChannelOwner, local: str, ssrc: int, cname: str, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        """Raises EngineError when the local address cannot be used."""
+        self.owner = owner
+        self.ssrc = ssrc
+        self.plan: StreamPlan | None = None
+        self.sink: Sink | None = None
+        self.clock = clock
+        self._cname = cname
+        self._loop = asyncio.get_running_loop()
+        self._rtp, self._rtcp = bind_pair(local)
+        self.port: int = self._rtp.getsockname()[1]
+        self._session = RtcpSession(ssrc, cname, 90_000)
+        self._sender: Sender | None = None
+        self._receiver: Receiver | None = None
+        self._protector: Protector = protector(None)
+        self._unprotector: Unprotector = unprotector(None)
+        self._datagrams: Datagrams | None = None
+        self._rtcp_address: SocketAddress | None = None
+        self._moved = False
+        self._reading = False
+        self._heard = self._started = 0.0
+        self._silent = False
+        self._refused = self._key_frames_requested = 0
+        self._measured = Measured(None, 0.0, 0, 0.0)
+
+    def start(self, plan: StreamPlan) -> None:
+        """Takes a plan, the first or another. The ends are attached anew after it."""
+        self._detach()
+        address = self._address(plan.remote.host, plan.remote.port)
+        self._rtcp_address = self._address(plan.rtcp.host, plan.rtcp.port) if plan.rtcp else None
+        before, self.plan = self.plan, plan
+        number = self.sink.next_number if self.sink and before and before.tx_key == plan.tx_key else None
+        self._change_keys(before, plan)
+        if before is None or before.remote != plan.remote or self._datagrams is None:
+            self._datagrams, self._moved = Datagrams(self._rtp, address), False
+        if before is None or before.clock_rate != plan.clock_rate:
+            self._session = RtcpSession(self.ssrc, self._cname, plan.clock_rate)
+        self.sink = self._make_sink(plan, self._datagrams, number)
+        self._started = self._heard = self.clock()
+        self._read(True)
+
+    def attach(self, sender: Sender | None, receiver: Receiver | None) -> None:
+        self._sender, self._receiver = sender, receiver
+
+    def gate(self, sending: bool, receiving: bool) -> None:
+        if self._sender is not None:
+            self._sender.gate(sending)
+        if self._receiver is not None:
+            self._receiver.gate(receiving)
+
+    def stop(self) -> None:
+        """No media until the next `start`; the ports stay."""
+        self._say_goodbye()
+        self._detach()
+        self._read(False)
+
+    def close(self) -> None:
+        self.stop()
+        self._rtp.close()
+        self._rtcp.close()
+
+    def tick(self, now: float) -> None:
+        """Sends the report that is due, and tells of silence."""
+        if not self._reading:
+            return
+        report = self._session.take_report(now)
+        if report is not None:
+            self._send_rtcp(report)
+        expected = self.plan is not None and self.plan.receives
+        if expected and not self._silent and now - self._heard >= SILENCE:
+            self._silent = True
+            self.owner.emit(RtpSilence(self.owner.leg, self.owner.media, now - self._heard))
+
+    def request_key_frame(self) -> None:
+        """PLI, or FIR to a peer that only knows that."""
+        feedback = self.plan.feedback if self.plan is not None else ()
+        if "nack pli" not in feedback and "ccm fir" in feedback:
+            self._send_rtcp(self._session.full_intra_request())
+        else:
+            self._send_rtcp(self._session.picture_loss())
+
+    def request_packets(self, numbers: tuple[int, ...]) -> None:
+        """NACK."""
+        self._send_rtcp(self._session.nack(numbers))
+
+    def dtmf(self, payload: bytes, timestamp: int, marker: bool) -> None:
+        """One telephone-event packet. Raises EngineError when the peer takes none."""
+        if self.plan is None or self.plan.dtmf_payload_type is None or self.sink is None:
+            raise EngineError("this peer takes no digits")
+        self.sink.insert(payload, self.plan.dtmf_payload_type, timestamp, marker)
+
+    def statistics(self) -> StreamStatistics:
+        source, measured = self._session.source, self._measured
+        counters = self.sink.counters if self.sink is not None else None
+        return StreamStatistics(
+            packets_sent=counters.packets_sent if counters else 0,
+            octets_sent=counters.octets_sent if counters else 0,
+            packets_dropped=counters.packets_dropped if counters else 0,
+            packets_resent=counters.packets_resent if counters else 0,
+            send_errors=counters.send_errors if counters else 0,
+            key_frames_requested=self._key_frames_requested,
+            packets_received=source.received if source else 0,
+            packets_lost=source.lost if source else 0,
+            packets_refused=self._refused,
+            jitter=source.jitter / self.plan.clock_rate if source and self.plan else 0.0,
+            pictures_shown=self._receiver.pictures_shown if self._receiver else 0,
+            pictures_lost=self._receiver.pictures_lost if self._receiver else 0,
+            remote_lost=measured.cumulative_lost,
+            remote_fraction_lost=measured.fraction_lost,
+            remote_jitter=measured.jitter,
+            round_trip=measured.round_trip,
+        )
+
+    def _address(self, host: str, port: int) -> SocketAddress:
+        family, address = socket_address(host, port)
+        if family != self._rtp.family:
+            raise EngineError(f"{host} is of another address family than this leg")
+        return address
+
+    def _change_keys(self, before: StreamPlan | None, plan: StreamPlan) -> None:
+        """The same key goes on with the same object: its indices must never begin again."""
+        if before is None or before.tx_key != plan.tx_key:
+            self._protector = protector(plan.tx_key)
+        if before is None or before.rx_key != plan.rx_key:
+            self._unprotector = unprotector(plan.rx_key)
+
+    def _make_sink(self, plan: StreamPlan, datagrams: Datagrams, number: int | None) -> Sink:
+        owner = SinkOwner(self._first_sent, self._blocked, self._want_key_frame)
+        sink = Sink(datagrams, self._protector, plan.payload_type, self._session, owner, number)
+        sink.open = False
+        if self.sink is not None:
+            sink.counters, sink.fresh = self.sink.counters, self.sink.fresh
+        return sink
+
+    def _first_sent(self) -> None:
+        self.owner.emit(FirstPacketSent(self.owner.leg, self.owner.media, self.clock()))
+
+    def _blocked(self) -> None:
+        self._loop.add_writer(self._rtp, self._writable)
+
+    def _writable(self) -> None:
+        self._loop.remove_writer(self._rtp)
+        if self.sink is not None:
+            self.sink.flush()
+
+    def _want_key_frame(self) -> None:
+        if self._sender is not None:
+            self._sender.key_frame_requested(self.clock())
+
+    def _detach(self) -> None:
+        for end in (self._sender, self._receiver):
+            if end is not None:
+                end.close()
+        self._sender = self._receiver = None
+        self._loop.remove_writer(self._rtp)
+
+    def _say_goodbye(self) -> None:
+        if self._reading and self._session.next_deadline() is not None:
+            self._send_rtcp(self._session.goodbye(self.clock()))
+
+    def _read(self, on: bool) -> None:
+        if on == self._reading:
+            return
+        self._reading = on
+        for sock in (self._rtp, self._rtcp):
+            if on:
+                self._loop.add_reader(sock, self._readable, sock)
+            else:
+                self._loop.remove_reader(sock)
+
+    def _send_rtcp(self, compound: bytes) -> None:
+        if self._datagrams is None:
+            return
+        sock = self._rtp if self._rtcp_address is None else self._rtcp
+        with suppress(OSError):  # the next one is due soon
+            sock.sendto(self._protector.protect_rtcp(compound), self._rtcp_address or self._datagrams.address)
+
+    def _readable(self, sock: socket.socket) -> None:
+        for _ in range(MAX_BURST):
+            try:
+                data, address = sock.recvfrom(65535)
+            except OSError:
+                return
+            try:
+                self._receive(data, address, self.clock())
+            except RtpError:
+                self._refused += 1
+            if not self._reading:
+                return
+
+    def _receive(self, data: bytes, address: SocketAddress, now: float) -> None:
+        if is_rtcp(data):
+            self._session.receive_rtcp(self._unprotector.unprotect_rtcp(data), now)
+            self._handle_feedback(now)
+            return
+        packet = RtpPacket.parse(self._unprotector.unprotect(data))
+        self._session.received(packet, now)
+        self._follow(address)
+        self._heard, self._silent = now, False
+        if self._receiver is not None:
+            self._receiver.receive(packet, now)
+
+    def _follow(self, address: SocketAddress) -> None:
+        assert self._datagrams is not None
+        assert self.plan is not None
+        if address == self._datagrams.address:
+            return
+        if self.plan.rx_key is not None or (not self._moved and address[0] == self._datagrams.address[0]):
+            self._datagrams.address, self._moved = address, True
+
+    def _handle_feedback(self, now: float) -> None:
+        while (event := self._session.next_event()) is not None:
+            match event:
+                case KeyFrameRequested():
+                    self._key_frames_requested += 1
+                    self._want_key_frame()
+                case PacketsRequested(numbers) if self._sender is not None:
+                    self._sender.packets_requested(numbers, now)
+                case Measured():
+                    self._measured = event
+                    if self._receiver is not None and event.round_trip is not None:
+                        self._receiver.measured(event.round_trip)
+                case PacketsRequested() | Left() | Collided():
+                    pass
