@@ -84,11 +84,12 @@ def _connect(state: Path, timeout: float) -> socket.socket:
             connection.connect(path)
     except OSError as error:
         connection.close()
-        if isinstance(error, PermissionError):
-            raise NotRunning(
-                f"no right to talk to the node in {state}", "use sudo, or the account it runs under"
-            ) from error
-        raise NotRunning(
-            f"no node is running in {state}", "start one with: meshdoor run   (another place: --state DIR)"
-        ) from error
+        raise not_running(state, error) from error
     return connection
+
+
+def not_running(state: Path, error: OSError) -> NotRunning:
+    """What it means that nobody answers at the socket in `state`."""
+    if isinstance(error, PermissionError):
+        return NotRunning(f"no right to talk to the node in {state}", "use sudo, or the account it runs under")
+    return NotRunning(f"no node is running in {state}", "start one with: meshdoor run   (another place: --state DIR)")

@@ -1,0 +1,49 @@
+"""What doors and screens share when they call: the stack, the media engine, the peers, and who listens."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import Any, Protocol
+
+from meshdoor.media.engine_client import Engine
+from meshdoor.sip.flow import Flow
+from meshdoor.sip.stack import Stack
+
+
+class Desk(Protocol):
+    """The call service, as seen by what carries out presses and calls."""
+
+    @property
+    def stack(self) -> Stack:
+        """The one user agent of this node."""
+
+    @property
+    def engine(self) -> Engine:
+        """The media engine."""
+
+    def now(self) -> float:
+        """The event loop's clock, in seconds."""
+
+    def flush(self) -> None:
+        """Send what the stack has to send."""
+
+    def flow_to(self, key: bytes) -> Flow | None:
+        """The link to a member; None while there is none."""
+
+    def hurry(self, key: bytes, interval: float | None) -> None:
+        """Notice sooner when the link to a member is lost."""
+
+    def note(self, key: bytes, note: dict[str, Any]) -> None:
+        """Send a note over the link to a member, if there is one."""
+
+    def name_of(self, key: bytes) -> str:
+        """What people call a member."""
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run it beside; it is cancelled when the node stops."""
+
+    def publish(self, event: dict[str, Any]) -> None:
+        """Tell who listens (`meshdoor events`, the ledger, the screen)."""
+
+    def busy_changed(self) -> None:
+        """Look again whether this node rings or talks."""

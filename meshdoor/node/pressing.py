@@ -1,0 +1,324 @@
+"""What a door does when somebody presses: it carries out what the fork of the press commands.
+
+The fork decides, SIP sessions and legs of the media engine obey; what these report goes back into the fork. A branch
+whose picture cannot be had (no media engine, no address) rings all the same.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
+from typing import assert_never
+
+from meshdoor.calls.commands import (
+    Bye,
+    Cancel,
+    CloseMedia,
+    Command,
+    Ending,
+    Invite,
+    Knock,
+    OpenTalk,
+    Record,
+    StartEarly,
+)
+from meshdoor.calls.fork import RING_TIMEOUT, Fork, State
+from meshdoor.errors import EngineError, SdpError
+from meshdoor.media.messages import Gates, LegStatistics, StartLeg, StreamPlan
+from meshdoor.node import journal, media_plan
+from meshdoor.node.calling import Desk
+from meshdoor.sdp.attributes import Direction
+from meshdoor.sdp.negotiation import MediaPlan
+from meshdoor.sip import events as sip
+from meshdoor.sip.flow import Target
+from meshdoor.sip.headers import Reason
+from meshdoor.sip.uac import UacSession
+from meshdoor.sip.uri import SipUri
+
+ELSEWHERE = (Reason("SIP", 200, "Call completed elsewhere"),)
+EARLY = Gates(microphone=True, speaker=False, picture=True)  # the visitor may be heard; nobody is heard yet
+TALK = Gates(microphone=True, speaker=True, picture=True)
+FAST = 0.5  # seconds between keep-alives while somebody rings or talks: a loss shows within three
+RETURN = 2.0  # seconds in which the link of who talks may come back
+
+
+@dataclass(slots=True)
+class Line:
+    """What stands behind one branch: its session and its leg."""
+
+    leg: str
+    session: UacSession | None = None
+    plan: MediaPlan | None = None
+    streams: tuple[StreamPlan | None, StreamPlan | None] | None = None
+    peer_host: str = ""
+    has_leg: bool = False
+    given_up: bool = False
+
+
+@dataclass(slots=True)
+class Press:
+    """One press: its fork, and what carries it out."""
+
+    id: str
+    at: float
+    fork: Fork
+    lines: dict[int, Line] = field(default_factory=dict)
+    steps: list[Record] = field(default_factory=list)
+    dropped: dict[bytes, int] = field(default_factory=dict)
+
+
+class Pressing:
+    """The presses of one door: one at a time, a second one joins it."""
+
+    def __init__(self, desk: Desk, timeout: float = RING_TIMEOUT) -> None:
+        self._desk = desk
+        self._timeout = timeout
+        self._press: Press | None = None
+        self._timer: asyncio.TimerHandle | None = None
+        self.over: list[Callable[[Press], None]] = []
+
+    @property
+    def press(self) -> Press | None:
+        """The press that rings or is talked in."""
+        return self._press
+
+    def ring(self, press_id: str, peers: Iterable[bytes]) -> Press:
+        """Somebody pressed."""
+        now = self._desk.now()
+        if self._press is not None and self._press.fork.state in (State.RINGING, State.TALKING):
+            self._press.fork.press(now)
+            self._obey()
+            return self._press
+        self._press = Press(press_id, now, Fork(peers, now, self._timeout))
+        self._desk.publish({"event": "pressed", "press": press_id})
+        self._desk.spawn(self._warm_up())
+        self._obey()
+        return self._press
+
+    def hang_up(self) -> None:
+        """The visitor's side ends it."""
+        self._feed(lambda fork, now: fork.hang_up(now))
+
+    def peer_up(self, key: bytes) -> None:
+        """A member that may be rung is reachable now."""
+        self._feed(lambda fork, now: fork.peer_appeared(key, now))
+
+    def peer_down(self, key: bytes) -> None:
+        """A link is lost. Who rings is not waited for; who talks may come back within a moment."""
+        press = self._press
+        if press is None:
+            return
+        winner = press.fork.winner
+        if winner is not None and winner.peer == key and press.fork.state is State.TALKING:
+            asyncio.get_running_loop().call_later(RETURN, self._vanished, press, key)
+        else:
+            self._feed(lambda fork, now: fork.peer_vanished(key, now))
+
+    def picture_shown(self, key: bytes, call_id: str) -> None:
+        """A screen says that it shows the first picture."""
+        for number, line in self._lines():
+            if line.session is not None and line.session.call_id == call_id:
+                self._feed(partial(_picture, number=number))
+
+    def first_packet(self, leg: str) -> None:
+        """The engine sent the first packet of a leg."""
+        for number, line in self._lines():
+            if line.leg == leg:
+                self._feed(partial(_packet, number=number))
+
+    def silent(self, leg: str) -> None:
+        """Who talks has sent nothing for too long: it is gone, whatever its link says."""
+        press = self._press
+        winner = press.fork.winner if press is not None else None
+        if press is not None and winner is not None and press.lines[winner.number].leg == leg:
+            self._feed(lambda fork, now: fork.failed(winner.number, Ending.LOST, now))
+
+    def legs_lost(self, legs: Iterable[str]) -> None:
+        """The engine died: what rings goes on ringing, without a picture."""
+        for _, line in self._lines():
+            line.has_leg = line.has_leg and line.leg not in legs
+
+    def handle(self, event: sip.SessionEvent) -> bool:
+        """An event of the stack; False when it is about no session of ours."""
+        for number, line in self._lines():
+            if line.session is event.session:
+                self._handle(number, line, event)
+                return True
+        return False
+
+    def _lines(self) -> list[tuple[int, Line]]:
+        return list(self._press.lines.items()) if self._press is not None else []
+
+    def _feed(self, report: Callable[[Fork, float], None]) -> None:
+        if self._press is not None:
+            report(self._press.fork, self._desk.now())
+            self._obey()
+
+    def _handle(self, number: int, line: Line, event: sip.SessionEvent) -> None:
+        match event:
+            case sip.EarlyMedia(body=body):
+                if self._agree(line, body):
+                    self._feed(lambda fork, now: fork.early(number, now))
+            case sip.Provisional(response=response):
+                if response.status > 100 and not response.body:
+                    self._feed(lambda fork, now: fork.provisional(number, now))
+            case sip.Answered(body=body):
+                if line.streams is None:
+                    self._agree(line, body)
+                self._feed(lambda fork, now: fork.answered(number, now))
+            case sip.Rejected(response=response):
+                self._feed(lambda fork, now: fork.rejected(number, response.status, now))
+            case sip.Cancelled():
+                self._feed(lambda fork, now: fork.rejected(number, 487, now))
+            case sip.Ended(remote=True):
+                self._feed(lambda fork, now: fork.bye(number, now))
+            case sip.Failed():
+                self._feed(lambda fork, now: fork.failed(number, Ending.UNREACHABLE, now))
+            case sip.FlowLost(session=session):
+                if not session.over and (self._press is None or number != _winner(self._press)):
+                    session.abandon(self._desk.now())
+            case _:
+                pass
+
+    def _agree(self, line: Line, body: bytes) -> bool:
+        """What the answer makes of our offer; False when it is of no use."""
+        assert line.plan is not None
+        try:
+            line.streams = media_plan.agreed(line.plan, body, line.peer_host)
+        except SdpError as error:
+            journal.warn("sdp", f"an answer cannot be used: {error}")
+            return False
+        return True
+
+    def _obey(self) -> None:
+        """Do what the fork commands, then send it all at once."""
+        press = self._press
+        if press is None:
+            return
+        while (command := press.fork.next_command()) is not None:
+            self._do(press, command)
+        self._desk.flush()
+        self._set_timer(press)
+        self._desk.busy_changed()
+        if press.fork.state is State.ENDED:
+            self._press = None
+            for listener in self.over:
+                listener(press)
+
+    def _set_timer(self, press: Press) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        deadline = press.fork.next_deadline()
+        if deadline is not None:
+            loop = asyncio.get_running_loop()
+            self._timer = loop.call_at(deadline, self._feed, lambda fork, now: fork.handle_timer(now))
+
+    def _do(self, press: Press, command: Command) -> None:
+        match command:
+            case Record():
+                press.steps.append(command)
+                self._desk.publish(self._described(press, command))
+            case Invite(branch=number, peer=peer):
+                press.lines[number] = Line(f"{press.id}-{number}")
+                self._desk.hurry(peer, FAST)
+                self._desk.spawn(self._invite(press, number, peer))
+            case StartEarly(branch=number):
+                self._desk.spawn(self._start(press.lines[number], EARLY))
+            case OpenTalk(branch=number):
+                self._desk.spawn(self._start(press.lines[number], TALK))
+            case CloseMedia(branch=number):
+                self._desk.spawn(self._close(press, number))
+            case Cancel(branch=number, elsewhere=elsewhere) | Bye(branch=number, elsewhere=elsewhere):
+                self._end(press.lines[number], elsewhere)
+            case Knock(branch=number):
+                self._desk.note(press.fork.branches[number].peer, {"about": "knock", "press": press.id})
+            case _:
+                assert_never(command)
+
+    def _described(self, press: Press, record: Record) -> dict[str, object]:
+        return {
+            "event": "step",
+            "press": press.id,
+            "member": self._desk.name_of(record.peer),
+            "step": str(record.step),
+            "ms": round((record.at - press.at) * 1000, 1),
+            "detail": record.detail,
+        }
+
+    def _end(self, line: Line, elsewhere: bool) -> None:
+        line.given_up = True
+        if line.session is not None:
+            line.session.hangup(ELSEWHERE if elsewhere else (), self._desk.now())
+
+    async def _warm_up(self) -> None:
+        try:
+            await self._desk.engine.capture(True)
+        except EngineError as error:
+            journal.warn("camera", f"no picture: {error}")
+
+    async def _invite(self, press: Press, number: int, peer: bytes) -> None:
+        """Open the leg, make the offer, send the INVITE."""
+        line = press.lines[number]
+        flow = self._desk.flow_to(peer)
+        if flow is None:
+            press.fork.failed(number, Ending.UNREACHABLE, self._desk.now())
+            self._obey()
+            return
+        line.peer_host = flow.remote[0]
+        local = media_plan.local_address(line.peer_host)
+        opened = None
+        try:
+            opened = await self._desk.engine.open_leg(line.leg, local)
+            line.has_leg = True
+        except EngineError as error:
+            journal.warn("media", f"no picture for {self._desk.name_of(peer)}: {error}")
+        if line.given_up or press.fork.branches[number].state in ("ENDED", "CANCELLING"):
+            await self._close(press, number)
+            press.fork.rejected(number, 487, self._desk.now())
+            self._obey()
+            return
+        line.plan = media_plan.offer(local, opened, Direction.SENDONLY)
+        uri = SipUri("sip", "screen", None, line.peer_host.partition("%")[0], None, (), ())
+        headers = (("Content-Type", "application/sdp"), ("Meshdoor-Press", press.id))
+        body = media_plan.offer_body(line.plan)
+        line.session = self._desk.stack.invite(Target(uri, flow), body, headers, self._desk.now())
+        self._desk.flush()
+
+    async def _start(self, line: Line, gates: Gates) -> None:
+        if not line.has_leg or line.streams is None:
+            return
+        audio, video = line.streams
+        try:
+            await self._desk.engine.start_leg(StartLeg(line.leg, audio, video, gates))
+        except EngineError as error:
+            journal.warn("media", f"no picture: {error}")
+
+    async def _close(self, press: Press, number: int) -> None:
+        line = press.lines[number]
+        if not line.has_leg:
+            return
+        line.has_leg = False
+        try:
+            last: LegStatistics = await self._desk.engine.close_leg(line.leg)
+        except EngineError:
+            return
+        press.dropped[press.fork.branches[number].peer] = last.video.packets_dropped
+
+    def _vanished(self, press: Press, key: bytes) -> None:
+        if press is self._press and self._desk.flow_to(key) is None:
+            self._feed(lambda fork, now: fork.peer_vanished(key, now))
+
+
+def _winner(press: Press) -> int:
+    return press.fork.winner.number if press.fork.winner is not None else 0
+
+
+def _picture(fork: Fork, now: float, number: int) -> None:
+    fork.picture(number, now)
+
+
+def _packet(fork: Fork, now: float, number: int) -> None:
+    fork.first_packet(number, now)
