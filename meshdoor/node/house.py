@@ -1,7 +1,7 @@
 """This node among the others: discovery, links and the exchange of the roster, joined.
 
 Whatever changes ends in one place: a new roster is pinned in the links, given to the peer table, announced by mDNS
-and told to every peer. What peers say goes the same way. Calls build on `on_sip`, `on_note` and `on_peers`.
+and told to every peer. What peers say goes the same way. Calls build on `on_sip`, `on_link`, `notes` and `on_peers`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import replace
 from typing import Any
 
 from meshdoor.config import Config
+from meshdoor.errors import RemoteProtocolError
 from meshdoor.mesh.announcement import Address, Announcement, instance_of
 from meshdoor.mesh.frames import State as LinkState
 from meshdoor.mesh.interfaces import Interface
@@ -23,10 +24,12 @@ from meshdoor.mesh.mdns import Mdns
 from meshdoor.mesh.peers import Peer, PeerTable
 from meshdoor.node import journal
 from meshdoor.node.membership import Membership
+from meshdoor.node.notes import Note, NoteRouter
 from meshdoor.node.pairing import PairingDesk
 from meshdoor.trust.identity import device_id
 from meshdoor.trust.permissions import Role
 from meshdoor.trust.roster import Roster
+from meshdoor.trust.statement import MAX_TIME
 
 SETTLE_DEADLINE = 2.0  # seconds after which a node that starts no longer waits for peers with a newer roster
 DIGEST_DELAY = (5.0, 15.0)  # seconds until mDNS shows another digest of the roster
@@ -50,7 +53,9 @@ class House:
         self._news = asyncio.Event()
         self._stale = asyncio.Event()
         self.on_sip: Callable[[bytes, bytes], None] = _ignore
-        self.on_note: Callable[[bytes, dict[str, Any]], None] = _ignore
+        self.on_link: list[Callable[[bytes, bool], None]] = []  # told of each link that comes up or goes down
+        self.notes = NoteRouter()
+        self.notes.register("clock", self._clock_shown, early=True)
         self.on_peers: Callable[[], None] = _ignore
         self._sip_port = config.sip.port
         self._tasks: asyncio.TaskGroup | None = None
@@ -187,12 +192,14 @@ class House:
         self.peers.link_up(key, address, _now(), version)
         self.links.send_note(key, {"about": "clock", "unix": time.time()})
         self._tell_peers()
+        self._tell_of_link(key, True)
         journal.say("link", f"{self._name(key)} is linked at {address.host}", member=self._name(key), up=True)
 
     def link_down(self, key: bytes, reason: str) -> None:
         self.peers.link_down(key, reason, _now())
         self.clocks.pop(key, None)
         self._tell_peers()
+        self._tell_of_link(key, False)
         journal.say("link", f"{self._name(key)} is gone: {reason}", member=self._name(key), up=False)
 
     def measured(self, key: bytes, rtt: float | None, digest: bytes, version: str, state: LinkState) -> None:
@@ -217,10 +224,7 @@ class House:
             self.on_sip(key, message)
 
     def note(self, key: bytes, note: dict[str, Any]) -> None:
-        if note.get("about") == "clock" and isinstance(note.get("unix"), int | float):
-            self.clocks[key] = float(note["unix"]) - time.time()
-        elif self.settled:
-            self.on_note(key, note)
+        self.notes.received(key, self._name(key), note, self.settled)
 
     def pairing(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, address: Address) -> None:
         if self._tasks is None or self._knocking >= MAX_KNOCKS:
@@ -232,6 +236,16 @@ class House:
 
     def refused(self, address: Address, why: str) -> None:
         journal.warn("refused", f"a connection of {address.host} was refused: {why}", address=address.host)
+
+    def _clock_shown(self, key: bytes, note: Note) -> None:
+        unix = note.get("unix")
+        if not isinstance(unix, int | float) or not 0 <= unix <= MAX_TIME:
+            raise RemoteProtocolError("a clock that shows no time")
+        self.clocks[key] = unix - time.time()
+
+    def _tell_of_link(self, key: bytes, up: bool) -> None:
+        for listener in self.on_link:
+            listener(key, up)
 
     def _knocked(self, task: asyncio.Task[None]) -> None:
         self._knocking -= 1
