@@ -50,6 +50,33 @@ class SipConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class RingConfig:
+    """A press: seconds until it counts as missed."""
+
+    timeout: float = 45.0
+
+
+@dataclass(frozen=True, slots=True)
+class MediaConfig:
+    """The devices. What is not there is stood in for, and `meshdoor status` of the node's log says so.
+
+    camera: `card` (a synthetic test card), `none`, a video file, a V4L2 device or an `rtsp://` URL.
+    microphone: `tone`, `tone:HERTZ`, `silence` or a WAV file. speaker, display: `null`, or `file`, which writes what
+    was heard and seen to `out_dir`. bitrate is in bits a second.
+    """
+
+    camera: str = "card"
+    microphone: str = "tone"
+    speaker: str = "null"
+    display: str = "null"
+    out_dir: str = ""
+    width: int = 1280
+    height: int = 720
+    fps: int = 30
+    bitrate: int = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
 class LogConfig:
     """How the node writes its log: `text`, one readable line an event, or `json`, one object a line."""
 
@@ -64,6 +91,8 @@ class Config:
     role: str = ""
     mesh: MeshConfig = field(default_factory=MeshConfig)
     sip: SipConfig = field(default_factory=SipConfig)
+    ring: RingConfig = field(default_factory=RingConfig)
+    media: MediaConfig = field(default_factory=MediaConfig)
     log: LogConfig = field(default_factory=LogConfig)
 
     def __post_init__(self) -> None:
@@ -126,6 +155,8 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise ConfigError(f"{where}: must be a list of strings")
         return tuple(value)
+    if kind is float and type(value) is int:
+        return float(value)
     if type(value) is not kind:
         raise ConfigError(f"{where}: must be {_WORDS[kind]}, not {value!r}")
     return value

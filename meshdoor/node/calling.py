@@ -6,15 +6,18 @@ from collections.abc import Coroutine
 from typing import Any, Protocol
 
 from meshdoor.media.engine_client import Engine
-from meshdoor.sip.flow import Flow
-from meshdoor.sip.stack import Stack
+from meshdoor.sip.flow import Target
+from meshdoor.transport.endpoint import SipEndpoint
+
+FAST = 0.5  # seconds between keep-alives while somebody rings or talks: a loss shows within three
+RETURN = 2.0  # seconds in which the link of who talks may come back
 
 
 class Desk(Protocol):
     """The call service, as seen by what carries out presses and calls."""
 
     @property
-    def stack(self) -> Stack:
+    def endpoint(self) -> SipEndpoint:
         """The one user agent of this node."""
 
     @property
@@ -24,11 +27,11 @@ class Desk(Protocol):
     def now(self) -> float:
         """The event loop's clock, in seconds."""
 
-    def flush(self) -> None:
-        """Send what the stack has to send."""
+    def target(self, key: bytes) -> Target | None:
+        """A request to a member over its link; None while there is none."""
 
-    def flow_to(self, key: bytes) -> Flow | None:
-        """The link to a member; None while there is none."""
+    def address(self, key: bytes) -> str:
+        """The host at the other end of the link to a member; empty while there is none."""
 
     def hurry(self, key: bytes, interval: float | None) -> None:
         """Notice sooner when the link to a member is lost."""
@@ -44,6 +47,9 @@ class Desk(Protocol):
 
     def publish(self, event: dict[str, Any]) -> None:
         """Tell who listens (`meshdoor events`, the ledger, the screen)."""
+
+    def leave_call(self) -> None:
+        """Hang up the conversation that is no visitor's."""
 
     def busy_changed(self) -> None:
         """Look again whether this node rings or talks."""

@@ -49,6 +49,7 @@ class House:
         self.interfaces: tuple[Interface, ...] = ()
         self.clocks: dict[bytes, float] = {}
         self.settled = False
+        self.busy = LinkState.FREE
         self.changed = asyncio.Event()
         self._news = asyncio.Event()
         self._stale = asyncio.Event()
@@ -287,6 +288,12 @@ class House:
 
     def _state(self, key: bytes) -> str:
         return next((peer.state for peer in self.peers.peers() if peer.key == key), "")
+
+    def set_busy(self, busy: LinkState) -> None:
+        """Tell every peer at once whether this node rings or talks."""
+        if busy is not self.busy:
+            self.busy = busy
+            self.links.set_state(busy)
 
     def reachable(self) -> list[Peer]:
         """The peers whose link is up."""

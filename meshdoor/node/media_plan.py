@@ -49,6 +49,8 @@ def suites() -> tuple[str, str]:
 
 def local_address(peer: str) -> str:
     """The address of this host that packets to `peer` leave from; a link-local one with its scope."""
+    if not peer:
+        return "127.0.0.1"  # its link went down meanwhile
     numeric = socket.AI_NUMERICHOST
     family, _, _, _, where = socket.getaddrinfo(peer, NO_PORT, type=socket.SOCK_DGRAM, flags=numeric)[0]
     with socket.socket(family, socket.SOCK_DGRAM) as probe:

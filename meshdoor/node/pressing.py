@@ -28,20 +28,16 @@ from meshdoor.calls.fork import RING_TIMEOUT, Fork, State
 from meshdoor.errors import EngineError, SdpError
 from meshdoor.media.messages import Gates, LegStatistics, StartLeg, StreamPlan
 from meshdoor.node import journal, media_plan
-from meshdoor.node.calling import Desk
+from meshdoor.node.calling import FAST, RETURN, Desk
 from meshdoor.sdp.attributes import Direction
 from meshdoor.sdp.negotiation import MediaPlan
 from meshdoor.sip import events as sip
-from meshdoor.sip.flow import Target
 from meshdoor.sip.headers import Reason
 from meshdoor.sip.uac import UacSession
-from meshdoor.sip.uri import SipUri
 
 ELSEWHERE = (Reason("SIP", 200, "Call completed elsewhere"),)
 EARLY = Gates(microphone=True, speaker=False, picture=True)  # the visitor may be heard; nobody is heard yet
 TALK = Gates(microphone=True, speaker=True, picture=True)
-FAST = 0.5  # seconds between keep-alives while somebody rings or talks: a loss shows within three
-RETURN = 2.0  # seconds in which the link of who talks may come back
 
 
 @dataclass(slots=True)
@@ -168,6 +164,14 @@ class Pressing:
                 if line.streams is None:
                     self._agree(line, body)
                 self._feed(lambda fork, now: fork.answered(number, now))
+            case sip.FlowLost(session=session):
+                if not session.over and (self._press is None or number != _winner(self._press)):
+                    session.abandon(self._desk.now())
+            case sip.SessionOver():
+                self._over(number, event)
+
+    def _over(self, number: int, event: sip.SessionOver) -> None:
+        match event:
             case sip.Rejected(response=response):
                 self._feed(lambda fork, now: fork.rejected(number, response.status, now))
             case sip.Cancelled():
@@ -176,11 +180,6 @@ class Pressing:
                 self._feed(lambda fork, now: fork.bye(number, now))
             case sip.Failed():
                 self._feed(lambda fork, now: fork.failed(number, Ending.UNREACHABLE, now))
-            case sip.FlowLost(session=session):
-                if not session.over and (self._press is None or number != _winner(self._press)):
-                    session.abandon(self._desk.now())
-            case _:
-                pass
 
     def _agree(self, line: Line, body: bytes) -> bool:
         """What the answer makes of our offer; False when it is of no use."""
@@ -199,11 +198,13 @@ class Pressing:
             return
         while (command := press.fork.next_command()) is not None:
             self._do(press, command)
-        self._desk.flush()
+        self._desk.endpoint.flush()
         self._set_timer(press)
         self._desk.busy_changed()
         if press.fork.state is State.ENDED:
             self._press = None
+            for branch in press.fork.branches.values():
+                self._desk.hurry(branch.peer, None)
             for listener in self.over:
                 listener(press)
 
@@ -262,12 +263,12 @@ class Pressing:
     async def _invite(self, press: Press, number: int, peer: bytes) -> None:
         """Open the leg, make the offer, send the INVITE."""
         line = press.lines[number]
-        flow = self._desk.flow_to(peer)
-        if flow is None:
+        target = self._desk.target(peer)
+        if target is None:
             press.fork.failed(number, Ending.UNREACHABLE, self._desk.now())
             self._obey()
             return
-        line.peer_host = flow.remote[0]
+        line.peer_host = self._desk.address(peer)
         local = media_plan.local_address(line.peer_host)
         opened = None
         try:
@@ -281,11 +282,8 @@ class Pressing:
             self._obey()
             return
         line.plan = media_plan.offer(local, opened, Direction.SENDONLY)
-        uri = SipUri("sip", "screen", None, line.peer_host.partition("%")[0], None, (), ())
-        headers = (("Content-Type", "application/sdp"), ("Meshdoor-Press", press.id))
-        body = media_plan.offer_body(line.plan)
-        line.session = self._desk.stack.invite(Target(uri, flow), body, headers, self._desk.now())
-        self._desk.flush()
+        headers = (("Meshdoor-Press", press.id),)
+        line.session = self._desk.endpoint.invite(target, media_plan.offer_body(line.plan), headers)
 
     async def _start(self, line: Line, gates: Gates) -> None:
         if not line.has_leg or line.streams is None:
@@ -308,7 +306,7 @@ class Pressing:
         press.dropped[press.fork.branches[number].peer] = last.video.packets_dropped
 
     def _vanished(self, press: Press, key: bytes) -> None:
-        if press is self._press and self._desk.flow_to(key) is None:
+        if press is self._press and self._desk.target(key) is None:
             self._feed(lambda fork, now: fork.peer_vanished(key, now))
 
 

@@ -1,0 +1,254 @@
+"""The call service of a node: SIP over the links, the media engine, the button and the screen, joined."""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import Any
+
+from meshdoor.calls import plan
+from meshdoor.calls.fork import State as ForkState
+from meshdoor.config import Config
+from meshdoor.control import Json
+from meshdoor.errors import Refused, RemoteProtocolError
+from meshdoor.media import messages as media
+from meshdoor.media.engine_client import Engine
+from meshdoor.mesh.frames import State as Busy
+from meshdoor.mesh.peers import Peer
+from meshdoor.node import journal
+from meshdoor.node.answering import Answering
+from meshdoor.node.house import House
+from meshdoor.node.notes import Note
+from meshdoor.node.pressing import Press, Pressing
+from meshdoor.sip import events as sip
+from meshdoor.sip.core import Config as SipConfig
+from meshdoor.sip.flow import Target
+from meshdoor.transport.endpoint import SipEndpoint
+from meshdoor.transport.links import LinkTransport, member_key
+from meshdoor.trust.permissions import Permission, Role
+
+MAX_LISTENERS = 16
+BACKLOG = 1000  # events that a listener may be behind before it is cut off
+
+Listener = Callable[[dict[str, Any]], None]
+
+
+class CallService:
+    """Implements `Desk`. Open it with `running`."""
+
+    endpoint: SipEndpoint
+    engine: Engine
+
+    def __init__(self, config: Config, house: House) -> None:
+        self._house = house
+        self._config = config
+        self._listeners: list[Listener] = []
+        self._tasks: asyncio.TaskGroup | None = None
+        self._link = LinkTransport(house.membership.identity.key, self._send_sip)
+        self._linked: set[bytes] = set()
+        self._engine_wanted = asyncio.Event()
+        self.pressing = Pressing(self, config.ring.timeout)
+        self.answering = Answering(self)
+        house.on_sip = self._link.received
+        house.on_peers = self._peers_changed
+        house.notes.register("picture", self._picture_shown)
+        house.notes.register("knock", self._knocked)
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[None]:
+        """While the block lasts, this node can ring and be rung."""
+        self.engine = Engine(self._hello(), self._media_event)
+        self.endpoint = SipEndpoint(SipConfig(user=str(self._house.role), policy=self._policy), self._sip_event)
+        self.endpoint.add(self._link)
+        async with self.endpoint, asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            engine = tasks.create_task(self._run_engine())
+            self._peers_changed()
+            try:
+                yield
+            finally:
+                self._tasks = None
+                engine.cancel()
+
+    async def _run_engine(self) -> None:
+        """The engine starts when there is somebody to show pictures to or to see them from, and stays."""
+        await self._engine_wanted.wait()
+        async with self.engine:
+            await asyncio.Event().wait()
+
+    def _hello(self) -> media.Hello:
+        devices = self._config.media
+        return media.Hello(
+            role=str(self._house.role),
+            name=self._house.name,
+            camera=devices.camera if self._house.role is Role.DOOR else "none",
+            microphone=devices.microphone,
+            speaker=devices.speaker,
+            display=devices.display,
+            out_dir=devices.out_dir or None,
+            video=media.VideoFormat(devices.width, devices.height, devices.fps, devices.bitrate),
+        )
+
+    def now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def target(self, key: bytes) -> Target | None:
+        return self._link.target(key, "meshdoor") if key in self._linked else None
+
+    def address(self, key: bytes) -> str:
+        return next((link.address.host for link in self._house.links.links() if link.key == key), "")
+
+    def hurry(self, key: bytes, interval: float | None) -> None:
+        self._house.links.hurry(key, interval)
+
+    def note(self, key: bytes, note: dict[str, Any]) -> None:
+        self._house.links.send_note(key, note)
+
+    def name_of(self, key: bytes) -> str:
+        member = self._house.membership.roster.member(key)
+        return member.name if member is not None else ""
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        if self._tasks is None:
+            work.close()
+        else:
+            self._tasks.create_task(work)
+
+    def publish(self, event: dict[str, Any]) -> None:
+        for listener in tuple(self._listeners):
+            listener(event)
+
+    def busy_changed(self) -> None:
+        press = self.pressing.press
+        states = [self.answering.busy]
+        if press is not None:
+            states.append(Busy.IN_CALL if press.fork.state is ForkState.TALKING else Busy.RINGING)
+        self._house.set_busy(max(states))
+
+    def ring(self) -> Json:
+        """Somebody pressed the button of this door. Raises Refused."""
+        roster, key = self._house.membership.roster, self._house.membership.identity.key
+        if not roster.may(key, Permission.RING):
+            raise Refused(f"a {self._house.role} does not ring", "the button is at a door")
+        asked = plan.who_rings(self._peers(), key)
+        press = self.pressing.ring(secrets.token_hex(8), asked.rung)
+        journal.say("pressed", f"ringing {', '.join(map(self.name_of, asked.rung)) or 'nobody'}", press=press.id)
+        return {
+            "press": press.id,
+            "rings": [self.name_of(peer) for peer in asked.rung],
+            "silent": [{"name": silent.name, "why": silent.why} for silent in asked.silent],
+        }
+
+    def hang_up(self) -> Json:
+        """End what rings or is talked in, at a door or a screen."""
+        if self.pressing.press is not None:
+            self.pressing.hang_up()
+        else:
+            self.answering.hang_up()
+        return {}
+
+    async def listen(self, tell: Listener) -> None:
+        """Give `tell` every event until cancelled. Raises Refused."""
+        if len(self._listeners) >= MAX_LISTENERS:
+            raise Refused("too many listen already")
+        self._listeners.append(tell)
+        try:
+            await asyncio.Event().wait()
+        finally:
+            self._listeners.remove(tell)
+
+    def leave_call(self) -> None:
+        """Hang up the conversation that is no visitor's."""
+
+    def _picture_shown(self, key: bytes, note: Note) -> None:
+        call = note.get("call")
+        if not isinstance(call, str):
+            raise RemoteProtocolError("a picture of no call")
+        self.pressing.picture_shown(key, call)
+
+    def _knocked(self, key: bytes, note: Note) -> None:
+        self.answering.knocked(key)
+
+    def _invited(self, event: sip.IncomingInvite) -> None:
+        """Who calls is who has proven the key of the link; what it may is what the roster says."""
+        roster = self._house.membership.roster
+        caller = roster.member(member_key(event.flow) or b"")
+        itself = self._house.membership.itself
+        if caller is None or itself is None:
+            event.session.reject(plan.FORBIDDEN, self.now())
+            return
+        received = plan.receive(itself, caller, plan.Policy())
+        if received.answer is plan.Answer.REFUSE:
+            journal.warn("call", f"a call of {caller.name} was refused: {received.why}", member=caller.name)
+            event.session.reject(received.status, self.now())
+        elif received.kind is plan.Kind.VISITOR:
+            self.answering.invited(event, caller)
+        else:
+            event.session.reject(plan.BUSY, self.now())
+
+    def on_press_over(self, listener: Callable[[Press], None]) -> None:
+        """Call `listener` when a press of this door is over."""
+        self.pressing.over.append(listener)
+
+    def _peers(self) -> list[Peer]:
+        return list(self._house.peers.peers()) if self._house.settled else []
+
+    def _policy(self, request: Any, flow: Any) -> None:
+        """What strangers are told is decided where their transports are (calls.policy); links carry members."""
+
+    def _send_sip(self, key: bytes, message: bytes) -> bool:
+        return self._house.links.send_sip(key, message)
+
+    def _peers_changed(self) -> None:
+        """Links came or went."""
+        linked = {peer.key for peer in self._peers() if peer.state != "unreachable"}
+        for key in self._linked - linked:
+            self._link.lost(key)
+            self.pressing.peer_down(key)
+            self.answering.peer_down(key)
+        fresh = linked - self._linked
+        self._linked = linked
+        ringable = plan.who_rings(self._peers(), self._house.membership.identity.key).rung
+        for key in fresh & set(ringable):
+            self.pressing.peer_up(key)
+        if any(self._needs_media(peer) for peer in self._peers()):
+            self._engine_wanted.set()
+
+    def _needs_media(self, peer: Peer) -> bool:
+        if self._house.role is Role.DOOR:
+            return Permission.VIEW in peer.member.permissions
+        return self._house.role is Role.SCREEN and peer.member.role is Role.DOOR
+
+    def _sip_event(self, event: sip.Event) -> None:
+        if isinstance(event, sip.IncomingInvite):
+            self._invited(event)
+        elif isinstance(event, sip.SessionEvent):
+            _ = self.pressing.handle(event) or self.answering.handle(event)
+        elif isinstance(event, sip.RequestReceived):
+            self.endpoint.respond(event, 405, (("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO"),))
+
+    def _media_event(self, event: media.Event) -> None:
+        match event:
+            case media.FirstPacketSent(leg=leg, media="video"):
+                self.pressing.first_packet(leg)
+            case media.FirstPicture(leg=leg):
+                self.answering.picture(event)
+                self.publish({"event": "picture", "leg": leg, "frame": event.frame_number, "at": event.at})
+            case media.FirstSound(leg=leg):
+                self.publish({"event": "sound", "leg": leg, "at": event.at})
+            case media.RtpSilence(leg=leg):
+                self.pressing.silent(leg)
+                self.answering.silent(leg)
+            case media.EngineLost(legs=legs, reason=reason):
+                journal.warn("media", f"the media engine ended ({reason}); it is started again")
+                self.pressing.legs_lost(legs)
+                self.answering.legs_lost(legs)
+            case media.DtmfReceived(leg=leg, digit=digit):
+                self.publish({"event": "dtmf", "leg": leg, "digit": digit})
+            case media.Device(kind=kind, state="failed", text=text):
+                journal.warn(kind, text)
+            case _:
+                pass
+
