@@ -19,6 +19,15 @@ class Ending(StrEnum):
     LOST = "lost"  # it was there, and vanished
     FAILED = "failed"  # it answered with something that is of no use
 
+    @classmethod
+    def of(cls, status: int) -> Ending:
+        """What a device meant by its final response (RFC 3261 §21)."""
+        if status in (486, 600):
+            return cls.BUSY
+        if status in (480, 603, 607):
+            return cls.DECLINED
+        return cls.UNREACHABLE if status in (408, 503) else cls.FAILED
+
 
 @dataclass(frozen=True, slots=True)
 class Invite:

@@ -146,7 +146,7 @@ class Fork:
     def rejected(self, number: int, status: int, now: float) -> None:
         """A final response of 300 or more: of this device alone, even when it is a 6xx."""
         branch = self._branch(number)
-        ending = _ending_of(status)
+        ending = Ending.of(status)
         if branch.rings and ending in (Ending.DECLINED, Ending.BUSY):
             self._declined.add(branch.peer)
         self._end(branch, Happened.REJECT, ending, now)
@@ -247,12 +247,3 @@ COMMANDS: dict[Action, Callable[[int, bool], Command]] = {
     Action.BYE: lambda number, _: Bye(number),
     Action.ACK_BYE: Bye,
 }
-
-
-def _ending_of(status: int) -> Ending:
-    """What a device meant by its final response (RFC 3261 §21)."""
-    if status in (486, 600):
-        return Ending.BUSY
-    if status in (480, 603, 607):
-        return Ending.DECLINED
-    return Ending.UNREACHABLE if status in (408, 503) else Ending.FAILED
