@@ -15,6 +15,7 @@ from meshdoor.sip.timers import GLARE_OTHER, GLARE_OWNER, GLARE_STEP, TIMER_F, T
 
 if TYPE_CHECKING:
     from meshdoor.sip.flow import Flow
+    from meshdoor.sip.refresh import SessionTimer
     from meshdoor.sip.session import Session
 
 MAX_RETRIES: Final = 5  # glare is over by then, or the other side is broken
@@ -71,6 +72,11 @@ class Offers(Timed):
     def busy(self) -> bool:
         """Whether a new offer is out of place: another one is open, or waits for its next try."""
         return self._open or self._retrying
+
+    @property
+    def _timer(self) -> SessionTimer | None:
+        """The session's, once there is a session to time (RFC 4028 §7.2)."""
+        return None if self.dialog.early else self.session.timer
 
     @property
     def _open(self) -> bool:
@@ -142,8 +148,8 @@ class Offers(Timed):
 
     def _obstacle(self, request: Request) -> tuple[int, list[tuple[str, str]]]:
         """(status, headers) of the refusal that a request must get now; (0, []) if it may go on."""
-        small = self.session.timer.too_small(request)
-        if small:
+        timer = self._timer
+        if timer is not None and (small := timer.too_small(request)):
             return 422, small
         if request.method == "UPDATE" and not request.body:
             return 0, []
@@ -159,7 +165,7 @@ class Offers(Timed):
         headers = [
             core.contact_field(self.dialog.flow),
             *core.capability_fields(),
-            *self.session.timer.answer(request, now),
+            *(self._timer.answer(request, now) if self._timer is not None else ()),
             *body_fields(body),
         ]
         return response_to(request, 200, headers=headers, body=body)
@@ -186,7 +192,7 @@ class Offers(Timed):
         headers = (
             core.contact_field(self.dialog.flow),
             *core.capability_fields(),
-            *self.session.timer.ask(),
+            *(self._timer.ask() if self._timer is not None else ()),
             *body_fields(draft.body),
         )
         kind = AskingInvite if draft.method == "INVITE" else Asking
@@ -198,7 +204,7 @@ class Offers(Timed):
             return
         if response.status < 300:
             self._agree(draft, response, now)
-        elif response.status in (408, 481):
+        elif response.status in (408, 481) and not self.dialog.early:
             self.session.lost(response, now)
         elif self.session.timer.enlarge(response):
             self._ask(draft, now)
@@ -211,7 +217,8 @@ class Offers(Timed):
 
     def _agree(self, draft: Draft, response: Response, now: float) -> None:
         self.dialog.refresh(response)
-        self.session.timer.answered(response, now)
+        if self._timer is not None:
+            self._timer.answered(response, now)
         self.session.local_body = draft.body
         self.session.core.emit(AnswerReceived(self.session, response.body))
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from enum import Enum
 from typing import Final
 
-from meshdoor.errors import LocalProtocolError, SipError
+from meshdoor.errors import LocalProtocolError
 from meshdoor.sip.accepted import Accepted
 from meshdoor.sip.asking import Asking, Draft
 from meshdoor.sip.compose import body_fields, reason_fields, response_to
@@ -52,6 +52,7 @@ class Session(Timed, ABC):
         self.context: object = None
         self.local_body = b""
         self.unacknowledged: dict[int, Accepted] = {}
+        self._goodbye: tuple[Reason, ...] | None = None  # of a BYE that waits for an ACK
         config = core.config
         self.timer = SessionTimer(core.agenda, config.session_interval, config.min_se, self._refresh, self._expired)
         self._offers: dict[Dialog, Offers] = {}
@@ -175,6 +176,8 @@ class Session(Timed, ABC):
         self.phase = Phase.OVER
         self.timers = {}
         self.timer.stop()
+        if self._goodbye is None:
+            self._stop_accepting()
         for offers in self._offers.values():
             offers.stop(now)
         for dialog in self._bound.copy():
@@ -191,8 +194,7 @@ class Session(Timed, ABC):
     def _bye_received(self, dialog: Dialog, request: Request, flow: Flow, now: float) -> None:
         self._answer(request, flow, 200, now)
         if not self.over:
-            self._stop_accepting()
-            self._finish(Ended(self, reasons_of(request), remote=True), now)
+            self._finish(Ended(self, request.reasons, remote=True), now)
 
     def _prack_received(self, request: Request, flow: Flow, now: float) -> None:
         self._answer(request, flow, 481, now)
@@ -206,7 +208,6 @@ class Session(Timed, ABC):
         self.unacknowledged.clear()
 
     def _ack_missing(self, now: float) -> None:
-        self._stop_accepting()
         self.bye((NO_ACK,), now)
 
     def _expired(self, now: float) -> None:
@@ -234,11 +235,3 @@ class Session(Timed, ABC):
             self._refresh(now)
         else:
             self.timer.retry(now)
-
-
-def reasons_of(message: Request | Response) -> tuple[Reason, ...]:
-    """The Reason values of a message; none if they are malformed, which is no reason to refuse it."""
-    try:
-        return message.reasons
-    except SipError:
-        return ()

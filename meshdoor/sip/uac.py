@@ -15,7 +15,7 @@ from meshdoor.sip.headers import Reason
 from meshdoor.sip.ict import InviteClientTransaction
 from meshdoor.sip.machine import ClientTransaction, Failure, Wire
 from meshdoor.sip.message import Request, Response
-from meshdoor.sip.session import Phase, Session, reasons_of
+from meshdoor.sip.session import Phase, Session
 from meshdoor.sip.timers import FORK_WAIT
 
 MAX_DIALOGS: Final = 32  # of one INVITE; more branches of a fork are not believed
@@ -209,7 +209,7 @@ class UacSession(Session):
             self.phase = Phase.CALLING
             self._transaction = self._invite(now)
         else:
-            self._finish(Rejected(self, reasons_of(response), response), now)
+            self._finish(Rejected(self, response.reasons, response), now)
 
     def _bye_received(self, dialog: Dialog, request: Request, flow: Flow, now: float) -> None:
         """BYE in an early dialog should not be, but ends that dialog only."""

@@ -15,7 +15,7 @@ from meshdoor.sip.headers import Reason
 from meshdoor.sip.machine import Failure, ServerTransaction
 from meshdoor.sip.message import Request
 from meshdoor.sip.reliable import ReliableProvisionals
-from meshdoor.sip.session import Phase, Session, reasons_of
+from meshdoor.sip.session import Phase, Session
 
 ALIVE: Final = 60.0  # seconds after which a provisional response is repeated for proxies on the way (§13.3.1.1)
 
@@ -37,7 +37,6 @@ class UasSession(Session):
         first = int.from_bytes(core.random(2), "big") + 1
         self._reliable = ReliableProvisionals(self._transaction, core.agenda, first, self._prack_missing)
         self._accepting: tuple[bytes, Fields] | None = None
-        self._goodbye: tuple[Reason, ...] | None = None
         self._last: tuple[int, bytes, Fields] = (180, b"", ())
         limit = core.config.longest_ring
         self.arm("EXPIRES", now + (limit if request.expires is None else min(request.expires, limit)))
@@ -94,14 +93,13 @@ class UasSession(Session):
             return
         if self.phase is Phase.RINGING:
             self._refuse(480, (), now)
-        self._stop_accepting()
         self._finish(Failed(self, (), Failure.TRANSPORT), now)
 
     def cancel_received(self, transaction: ServerTransaction, cancel: Request, now: float) -> None:
         """CANCEL: without effect once there was a final response (§9.2)."""
         if self.phase is Phase.RINGING:
             self._refuse(487, (), now)
-            self._finish(Cancelled(self, reasons_of(cancel)), now)
+            self._finish(Cancelled(self, cancel.reasons), now)
 
     def ack_received(self, transaction: ServerTransaction, ack: Request, now: float) -> None:
         """An ACK of the 200 that has the branch of the INVITE, as old clients do."""
@@ -199,4 +197,4 @@ class UasSession(Session):
             return
         self._answer(request, flow, 200, now)
         self._refuse(487, (), now)
-        self._finish(Cancelled(self, reasons_of(request)), now)
+        self._finish(Cancelled(self, request.reasons), now)

@@ -192,6 +192,15 @@ def test_a_stalled_reinvite_is_cancelled(call: Call) -> None:
     assert call.door.one(OfferRejected).response.status == 487
 
 
+def test_an_offer_with_too_short_an_interval_is_made_again(call: Call) -> None:
+    call.uas.timer._min_se = 3600
+    call.uac.update(NEW, call.net.now)
+    call.net.roundtrip()
+    assert call.net.log[-3:] == ["UPDATE", "422 UPDATE", "UPDATE"]
+    call.answer_all()
+    assert call.uac.timer.agreed == 3600
+
+
 def test_a_cancel_after_the_answer_changes_nothing(call: Call) -> None:
     call.uac.reinvite(NEW, call.net.now)
     call.net.roundtrip()
@@ -213,6 +222,9 @@ def test_an_open_offer_is_terminated_with_its_session(call: Call, ender: str) ->
     assert "487 INVITE" in call.net.log
     assert call.door.one(Ended)
     assert call.screen.one(Ended)
+    call.uac.bye((), call.net.now)
+    call.uas.bye((), call.net.now)
+    assert not call.net.pending()
 
 
 @pytest.mark.parametrize("status", ["481", "408"])
@@ -320,3 +332,38 @@ class TestEarly:
         assert (door if caller else screen).one(AnswerReceived)
         session.cancel((), net.now)
         net.settle()
+
+    def test_a_lost_update_does_not_end_the_ringing(self) -> None:
+        net = Net()
+        door, screen = net.party(), net.party()
+        session = ring(net, door, screen)
+        incoming(screen).provisional(183, ANSWER, net.now)
+        net.roundtrip()
+        session.update(OFFER, net.now)
+        net.wait(33.0, only("UPDATE"))
+        assert door.one(OfferRejected).response.status == 408
+        assert not session.over
+
+    def test_an_update_starts_no_session_timer(self) -> None:
+        net = Net()
+        door, screen = net.party(), net.party()
+        session = ring(net, door, screen)
+        incoming(screen).provisional(183, ANSWER, net.now)
+        net.roundtrip()
+        session.update(OFFER, net.now)
+        net.roundtrip()
+        screen.one(OfferReceived).offer.answer(AGREED, net.now)
+        net.roundtrip()
+        assert door.one(AnswerReceived)
+        assert session.timer.agreed == incoming(screen).timer.agreed == 0
+
+
+def test_an_ack_that_never_comes_does_not_end_a_session_twice(call: Call) -> None:
+    call.uac.reinvite(NEW, call.net.now)
+    call.net.roundtrip()
+    call.screen.one(OfferReceived).offer.answer(AGREED, call.net.now)
+    call.net.roundtrip(only("ACK"))
+    call.uac.bye((), call.net.now)
+    call.uas.bye((), call.net.now)
+    call.net.settle(only("ACK"))
+    assert call.screen.one(Ended)

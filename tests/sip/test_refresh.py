@@ -63,7 +63,9 @@ def test_nothing_is_agreed_with_who_does_not_ask() -> None:
     assert agenda.next_deadline() is None
 
 
-@pytest.mark.parametrize(("refresher", "log"), [("uac", [("refresh", 300.0), ("over", 568.0)]), ("uas", [("over", 568.0)])])
+@pytest.mark.parametrize(
+    ("refresher", "log"), [("uac", [("refresh", 300.0), ("over", 568.0)]), ("uas", [("over", 568.0)])]
+)
 def test_the_caller_follows_the_answer(refresher: str, log: Log) -> None:
     made, agenda, seen = timer()
     made.answered(response_to(request(), 200, "t", (("Session-Expires", f"600;refresher={refresher}"),)), 0.0)
