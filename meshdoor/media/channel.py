@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from meshdoor.errors import EngineError, RtpError
@@ -38,6 +39,10 @@ class Sender(Protocol):
 
     def packets_requested(self, numbers: tuple[int, ...], now: float) -> None: ...
 
+    def dtmf(self, digits: str) -> None:
+        """Sends digits by `Channel.dtmf`. Raises EngineError when that cannot be."""
+        ...
+
     def close(self) -> None: ...
 
 
@@ -56,6 +61,10 @@ class Receiver(Protocol):
 
     def measured(self, round_trip: float) -> None:
         """The round-trip time to the peer, s."""
+        ...
+
+    def snapshot(self, path: Path) -> None:
+        """Writes the last picture. Raises EngineError when there is none."""
         ...
 
     def close(self) -> None: ...
@@ -87,8 +96,8 @@ class Channel:
         self._rtp, self._rtcp = bind_pair(local)
         self.port: int = self._rtp.getsockname()[1]
         self._session = RtcpSession(ssrc, cname, 90_000)
-        self._sender: Sender | None = None
-        self._receiver: Receiver | None = None
+        self.sender: Sender | None = None
+        self.receiver: Receiver | None = None
         self._protector: Protector = protector(None)
         self._unprotector: Unprotector = unprotector(None)
         self._datagrams: Datagrams | None = None
@@ -117,13 +126,13 @@ class Channel:
         self._read(True)
 
     def attach(self, sender: Sender | None, receiver: Receiver | None) -> None:
-        self._sender, self._receiver = sender, receiver
+        self.sender, self.receiver = sender, receiver
 
     def gate(self, sending: bool, receiving: bool) -> None:
-        if self._sender is not None:
-            self._sender.gate(sending)
-        if self._receiver is not None:
-            self._receiver.gate(receiving)
+        if self.sender is not None:
+            self.sender.gate(sending)
+        if self.receiver is not None:
+            self.receiver.gate(receiving)
 
     def stop(self) -> None:
         """No media until the next `start`; the ports stay."""
@@ -180,8 +189,8 @@ class Channel:
             packets_lost=source.lost if source else 0,
             packets_refused=self._refused,
             jitter=source.jitter / self.plan.clock_rate if source and self.plan else 0.0,
-            pictures_shown=self._receiver.pictures_shown if self._receiver else 0,
-            pictures_lost=self._receiver.pictures_lost if self._receiver else 0,
+            pictures_shown=self.receiver.pictures_shown if self.receiver else 0,
+            pictures_lost=self.receiver.pictures_lost if self.receiver else 0,
             remote_lost=measured.cumulative_lost,
             remote_fraction_lost=measured.fraction_lost,
             remote_jitter=measured.jitter,
@@ -221,14 +230,14 @@ class Channel:
             self.sink.flush()
 
     def _want_key_frame(self) -> None:
-        if self._sender is not None:
-            self._sender.key_frame_requested(self.clock())
+        if self.sender is not None:
+            self.sender.key_frame_requested(self.clock())
 
     def _detach(self) -> None:
-        for end in (self._sender, self._receiver):
+        for end in (self.sender, self.receiver):
             if end is not None:
                 end.close()
-        self._sender = self._receiver = None
+        self.sender = self.receiver = None
         self._loop.remove_writer(self._rtp)
 
     def _say_goodbye(self) -> None:
@@ -274,8 +283,8 @@ class Channel:
         self._session.received(packet, now)
         self._follow(address)
         self._heard, self._silent = now, False
-        if self._receiver is not None:
-            self._receiver.receive(packet, now)
+        if self.receiver is not None:
+            self.receiver.receive(packet, now)
 
     def _follow(self, address: SocketAddress) -> None:
         assert self._datagrams is not None
@@ -291,11 +300,11 @@ class Channel:
                 case KeyFrameRequested():
                     self._key_frames_requested += 1
                     self._want_key_frame()
-                case PacketsRequested(numbers) if self._sender is not None:
-                    self._sender.packets_requested(numbers, now)
+                case PacketsRequested(numbers) if self.sender is not None:
+                    self.sender.packets_requested(numbers, now)
                 case Measured():
                     self._measured = event
-                    if self._receiver is not None and event.round_trip is not None:
-                        self._receiver.measured(event.round_trip)
+                    if self.receiver is not None and event.round_trip is not None:
+                        self.receiver.measured(event.round_trip)
                 case PacketsRequested() | Left() | Collided():
                     pass

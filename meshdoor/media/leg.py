@@ -8,8 +8,10 @@ has the devices that all legs share.
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
+from meshdoor.errors import EngineError
 from meshdoor.media.channel import Channel, Receiver, Sender
 from meshdoor.media.messages import Event, Gates, LegOpened, LegStatistics, StartLeg, StreamPlan
 
@@ -53,6 +55,18 @@ class Leg:
     def gate(self, gates: Gates) -> None:
         self.audio.gate(sending=gates.microphone, receiving=gates.speaker)
         self.video.gate(sending=gates.picture, receiving=gates.picture)
+
+    def dtmf(self, digits: str) -> None:
+        """Sends digits, one after the other. Raises EngineError when nothing is sent to the peer."""
+        if self.audio.sender is None:
+            raise EngineError("no sound goes to this peer")
+        self.audio.sender.dtmf(digits)
+
+    def snapshot(self, path: Path) -> None:
+        """Writes the last picture of the peer. Raises EngineError when there is none."""
+        if self.video.receiver is None:
+            raise EngineError("no pictures come from this peer")
+        self.video.receiver.snapshot(path)
 
     def tick(self, now: float) -> None:
         """What is due: RTCP reports, and word of silence."""

@@ -1,0 +1,227 @@
+"""The media engine: `python -m meshdoor.media.engine FD`, started by `engine_client`.
+
+FD is its end of a SOCK_SEQPACKET socket pair, on which it takes commands and tells events (`messages`). It ends when
+the other end is closed, so it never outlives its node. Pictures are made in threads (`camera`); all else, every socket
+among it, belongs to the loop, so nothing here needs a lock.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from meshdoor.errors import EngineError, LocalProtocolError, MeshdoorError
+from meshdoor.media.channel import Channel, ChannelOwner
+from meshdoor.media.leg import Leg
+from meshdoor.media.messages import (
+    AUDIO,
+    MAX_MESSAGE,
+    VIDEO,
+    Answer,
+    Capture,
+    CloseLeg,
+    Done,
+    Dtmf,
+    EngineStatistics,
+    Event,
+    Failed,
+    Gate,
+    GetStatistics,
+    Hello,
+    KeyFrame,
+    LegOpened,
+    LegStatistics,
+    Message,
+    OpenLeg,
+    Ping,
+    Ready,
+    Snapshot,
+    StartLeg,
+    decode,
+    encode,
+)
+from meshdoor.media.studio import NodeStudio
+
+log = logging.getLogger(__name__)
+
+MAX_LEGS = 256  # ours
+TICK = 0.1  # s between looks at what is due in each leg; ours
+STATISTICS_INTERVAL = 5.0  # s; ours
+
+
+class Engine:
+    """One node's media. `send` takes what is for the node."""
+
+    def __init__(self, send: Callable[[bytes], None], clock: Callable[[], float] = time.monotonic) -> None:
+        self._send = send
+        self._clock = clock
+        self._studio: NodeStudio | None = None
+        self._legs: dict[str, Leg] = {}
+        self._ticker: asyncio.TimerHandle | None = None
+        self._next_statistics = 0.0
+        self._cname = os.urandom(6).hex()  # RFC 7022 §4.2: tells nothing of this host
+        self._handlers: dict[type, Callable[[Any], Answer | None]] = {
+            Hello: self._hello,
+            OpenLeg: self._open,
+            StartLeg: lambda command: self._leg(command.leg).start(command),
+            Gate: lambda command: self._leg(command.leg).gate(command.gates),
+            CloseLeg: self._close_leg,
+            KeyFrame: lambda command: self._devices.key_frame(),
+            Capture: lambda command: self._devices.capture(command.on),
+            Dtmf: lambda command: self._leg(command.leg).dtmf(command.digits),
+            Snapshot: self._snapshot,
+            GetStatistics: self._statistics,
+            Ping: lambda command: None,
+        }
+
+    def handle(self, data: bytes) -> None:
+        """One datagram of the node; it is answered."""
+        try:
+            request, command = decode(data)
+        except LocalProtocolError as error:
+            log.error("the node sent %s", error)
+            return
+        self._send(encode(self._answer(command), request))
+
+    def emit(self, event: Event) -> None:
+        self._send(encode(event))
+
+    def close(self) -> None:
+        if self._ticker is not None:
+            self._ticker.cancel()
+        for leg in self._legs.values():
+            leg.close()
+        self._legs.clear()
+        if self._studio is not None:
+            self._studio.close()
+
+    def _answer(self, command: Message) -> Answer:
+        """Whatever goes wrong in one command goes wrong for it alone."""
+        try:
+            handler = self._handlers.get(type(command))
+            if handler is None:
+                raise EngineError(f"{type(command).__name__} is no command")
+            return handler(command) or Done()
+        except MeshdoorError as error:
+            return Failed(str(error))
+        except Exception as error:
+            log.exception("%s failed", type(command).__name__)
+            return Failed(f"{type(error).__name__}: {error}")
+
+    @property
+    def _devices(self) -> NodeStudio:
+        if self._studio is None:
+            raise EngineError("the first command is Hello")
+        return self._studio
+
+    def _leg(self, name: str) -> Leg:
+        leg = self._legs.get(name)
+        if leg is None:
+            raise EngineError(f"there is no leg {name}")
+        return leg
+
+    def _hello(self, hello: Hello) -> Ready:
+        if self._studio is not None:
+            raise EngineError("Hello was said before")
+        self._studio = NodeStudio(hello, self.emit)
+        return Ready(os.getpid())
+
+    def _open(self, command: OpenLeg) -> LegOpened:
+        if command.leg in self._legs:
+            raise EngineError(f"leg {command.leg} is open already")
+        if len(self._legs) >= MAX_LEGS:
+            raise EngineError(f"{MAX_LEGS} legs are open")
+        studio = self._devices
+        audio = Channel(ChannelOwner(command.leg, AUDIO, self.emit), command.local, studio.audio_ssrc, self._cname)
+        try:
+            video = Channel(ChannelOwner(command.leg, VIDEO, self.emit), command.local, studio.video_ssrc, self._cname)
+        except EngineError:
+            audio.close()
+            raise
+        leg = self._legs[command.leg] = Leg(command.leg, audio, video, studio, self.emit)
+        if self._ticker is None:
+            self._tick()
+        return leg.opened
+
+    def _close_leg(self, command: CloseLeg) -> LegStatistics:
+        leg = self._leg(command.leg)
+        del self._legs[command.leg]
+        return leg.close()
+
+    def _snapshot(self, command: Snapshot) -> None:
+        path = Path(command.path)
+        if command.leg is None:
+            self._devices.snapshot(path)
+        else:
+            self._leg(command.leg).snapshot(path)
+
+    def _statistics(self, command: GetStatistics) -> EngineStatistics:
+        counters = self._devices.counters
+        return EngineStatistics(
+            tuple(leg.statistics() for leg in self._legs.values()),
+            counters.frames,
+            counters.key_frames,
+            counters.encode_time / counters.frames if counters.frames else 0.0,
+        )
+
+    def _tick(self) -> None:
+        """As long as there are legs."""
+        self._ticker = None
+        now = self._clock()
+        for leg in self._legs.values():
+            leg.tick(now)
+        if now >= self._next_statistics:
+            self._next_statistics = now + STATISTICS_INTERVAL
+            for leg in self._legs.values():
+                self.emit(leg.statistics())
+        if self._legs:
+            self._ticker = asyncio.get_running_loop().call_later(TICK, self._tick)
+
+
+async def serve(port: socket.socket) -> None:
+    """Until the other end is closed."""
+    loop = asyncio.get_running_loop()
+    port.setblocking(False)
+
+    def send(data: bytes) -> None:
+        """A node that does not read its events loses them."""
+        with suppress(BlockingIOError, ConnectionError):
+            port.send(data)
+
+    engine = Engine(send)
+    try:
+        while data := await _receive(loop, port):
+            engine.handle(data)
+    finally:
+        engine.close()
+
+
+async def _receive(loop: asyncio.AbstractEventLoop, port: socket.socket) -> bytes:
+    try:
+        return await loop.sock_recv(port, MAX_MESSAGE)
+    except ConnectionError:
+        return b""
+
+
+def main() -> None:
+    # Ctrl-C reaches the whole process group; the node decides what it means.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    with socket.socket(fileno=int(sys.argv[1])) as port:
+        asyncio.run(serve(port))
+    sys.stderr.flush()
+    # A camera's thread may hang in its driver; it must not keep the process.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,85 @@
+"""The pictures of this node in one codec: access units in, packets for all sinks out."""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Callable
+
+from meshdoor.errors import EngineError
+from meshdoor.media.channel import Channel
+from meshdoor.media.encoder import Coded
+from meshdoor.media.outlet import Outlet
+from meshdoor.media.sink import Sink, Unit
+from meshdoor.rtp import vp8
+from meshdoor.rtp.group import RtpStream
+from meshdoor.rtp.h264 import H264Packetizer
+
+PAYLOAD_TYPE = 96  # in the packets as they are made; each sink puts in what its peer wants
+PASSED_THROUGH = 2.5  # s: how old a key frame a joiner is given of a stream that makes none on request; ours
+
+
+def packetizer(codec: str) -> Callable[[bytes], list[bytes]]:
+    return H264Packetizer().payloads if codec == "H264" else vp8.payloads
+
+
+class VideoStream:
+    """`watched` is told when the first sink opens and when the last one shuts."""
+
+    def __init__(
+        self, codec: str, ssrc: int, want_key_frame: Callable[[], None], watched: Callable[[bool], None]
+    ) -> None:
+        self.outlet = Outlet(want_key_frame)
+        self._payloads = packetizer(codec)
+        # RFC 3550 §5.1: both begin anywhere.
+        self._stream = RtpStream(ssrc, PAYLOAD_TYPE, secrets.randbelow(1 << 15))
+        self._offset = secrets.randbits(32)
+        self._watched = watched
+        self._is_watched = False
+
+    def deliver(self, coded: Coded) -> None:
+        timestamp = (coded.timestamp + self._offset) & 0xFFFFFFFF
+        payloads = self._payloads(coded.data)
+        if payloads:
+            groups = self._stream.groups(payloads, timestamp)
+            self.outlet.deliver(Unit.of(groups, coded.key, timestamp, coded.captured))
+
+    def check(self) -> None:
+        """After a sink came, went, opened or shut."""
+        if self.outlet.watched != self._is_watched:
+            self._is_watched = not self._is_watched
+            if not self._is_watched:
+                self.outlet.history.clear()
+            self._watched(self._is_watched)
+
+
+class VideoSender:
+    """A channel's sink at a video stream: a `channel.Sender`."""
+
+    def __init__(self, channel: Channel, stream: VideoStream, clock: Callable[[], float] = time.monotonic) -> None:
+        assert channel.sink is not None
+        self._sink: Sink = channel.sink
+        self._stream = stream
+        self._clock = clock
+        stream.outlet.add(self._sink, clock())
+
+    def gate(self, open_: bool) -> None:
+        if open_ == self._sink.open:
+            return
+        self._sink.gate(open_)
+        self._stream.outlet.welcome(self._sink, self._clock())
+        self._stream.check()
+
+    def key_frame_requested(self, now: float) -> None:
+        self._stream.outlet.want_key_frame()
+
+    def packets_requested(self, numbers: tuple[int, ...], now: float) -> None:
+        self._stream.outlet.resend(self._sink, numbers, now)
+
+    def dtmf(self, digits: str) -> None:
+        raise EngineError("digits go with sound")
+
+    def close(self) -> None:
+        self._sink.gate(False)
+        self._stream.outlet.remove(self._sink)
+        self._stream.check()
