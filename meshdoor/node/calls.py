@@ -30,7 +30,6 @@ from meshdoor.transport.links import LinkTransport, member_key
 from meshdoor.trust.permissions import Permission, Role
 
 MAX_LISTENERS = 16
-BACKLOG = 1000  # events that a listener may be behind before it is cut off
 
 Listener = Callable[[dict[str, Any]], None]
 
@@ -150,10 +149,11 @@ class CallService:
         return {}
 
     async def listen(self, tell: Listener) -> None:
-        """Give `tell` every event until cancelled. Raises Refused."""
+        """Give `tell` every event until cancelled, first a word that it listens. Raises Refused."""
         if len(self._listeners) >= MAX_LISTENERS:
             raise Refused("too many listen already")
         self._listeners.append(tell)
+        tell({"event": "listening"})
         try:
             await asyncio.Event().wait()
         finally:

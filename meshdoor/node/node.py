@@ -19,9 +19,11 @@ from meshdoor.mesh.link import Links
 from meshdoor.mesh.mdns import Mdns
 from meshdoor.mesh.peers import PeerTable
 from meshdoor.node import hardware, journal, systemd
+from meshdoor.node.calls import CallService
 from meshdoor.node.house import House
 from meshdoor.node.membership import Membership
 from meshdoor.node.pairing import PairingDesk
+from meshdoor.node.ringing import CallVerbs
 from meshdoor.node.verbs import Verbs
 from meshdoor.store.state import StateDirectory, Table
 from meshdoor.trust.enrolment import MAX_FILE, Enrolment, Enrolments
@@ -80,8 +82,10 @@ class Node:
             house.interfaces_changed(self._interfaces())
             self._load_peers()
             house.mdns = await stack.enter_async_context(Mdns(house.saw, house.lost, house.interfaces))
-            verbs = Verbs(house, time.time(), self._config.mesh.port)
-            await stack.enter_async_context(serve(self._state.path, verbs.table()))
+            calls = CallService(self._config, house)
+            await stack.enter_async_context(calls.running())
+            verbs = Verbs(house, time.time(), self._config.mesh.port).table() | CallVerbs(calls).table()
+            await stack.enter_async_context(serve(self._state.path, verbs))
             async with asyncio.TaskGroup() as tasks:
                 running = [
                     tasks.create_task(house.run()),

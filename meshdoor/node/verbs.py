@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 
 from meshdoor.config import check_name
 from meshdoor.control import Json
-from meshdoor.control.server import Progress, Verb
+from meshdoor.control.server import Verb
 from meshdoor.errors import NotFound, PairingError, Refused, UserError, WrongCode
 from meshdoor.mesh.newcomers import Newcomer
 from meshdoor.node import doctor
+from meshdoor.node.arguments import Args, checked
 from meshdoor.node.house import House
 from meshdoor.node.status import Itself, View, describe
 from meshdoor.trust.enrolment import Enrolment
@@ -29,7 +30,7 @@ class Verbs:
 
     def table(self) -> dict[str, Verb]:
         """By name, for the control server."""
-        verbs: dict[str, Callable[[_Args], Awaitable[Json]]] = {
+        verbs: dict[str, Callable[[Args], Awaitable[Json]]] = {
             "status": self.status,
             "newcomers": self.newcomers,
             "pair": self.pair,
@@ -40,7 +41,7 @@ class Verbs:
             "enrol": self.enrol,
             "doctor": self.doctor,
         }
-        return {name: _checked(verb) for name, verb in verbs.items()}
+        return {name: checked(verb) for name, verb in verbs.items()}
 
     def view(self) -> View:
         """What the status is made of; times are Unix seconds."""
@@ -66,20 +67,20 @@ class Verbs:
             now=time.time(),
         )
 
-    async def status(self, args: _Args) -> Json:
+    async def status(self, args: Args) -> Json:
         return describe(self.view())
 
-    async def newcomers(self, args: _Args) -> Json:
+    async def newcomers(self, args: Args) -> Json:
         self._house.membership.check_may_admit("let others in")
         return describe(self.view())["newcomers"]
 
-    async def doctor(self, args: _Args) -> Json:
+    async def doctor(self, args: Args) -> Json:
         members = self._house.membership.roster.members
         clocks = {members[key].name: skew for key, skew in self._house.clocks.items() if key in members}
         names = tuple(interface.name for interface in self._house.interfaces)
         return doctor.examine(doctor.Facts(self.view(), self._wanted_port, clocks, names))
 
-    async def found(self, args: _Args) -> Json:
+    async def found(self, args: Args) -> Json:
         """Found a home, unless there is one in reach that this node could join."""
         home = check_name(args.text("home"))
         near = self._house.peers.homes()
@@ -92,7 +93,7 @@ class Verbs:
         house.membership.found(home, house.desk.name, house.desk.role, time.time())
         return {"name": home, "node": house.name}
 
-    async def pair(self, args: _Args) -> Json:
+    async def pair(self, args: Args) -> Json:
         """Let a newcomer in."""
         house = self._house
         house.membership.check_may_admit("let others in")
@@ -114,7 +115,7 @@ class Verbs:
             "home": house.membership.roster.home_name,
         }
 
-    async def members(self, args: _Args) -> Json:
+    async def members(self, args: Args) -> Json:
         roster = self._house.membership.roster
         everyone = [(member, False) for member in roster.members.values()]
         everyone += [(member, True) for member in roster.revoked.values()]
@@ -132,18 +133,18 @@ class Verbs:
             for member, revoked in sorted(everyone, key=lambda entry: (entry[1], entry[0].seniority))
         ]
 
-    async def revoke(self, args: _Args) -> Json:
+    async def revoke(self, args: Args) -> Json:
         member = self._house.membership.revoke(args.text("member"), time.time())
         return {"name": member.name, "id": member.device_id, "told": len(self._house.links.links())}
 
-    async def rename(self, args: _Args) -> Json:
+    async def rename(self, args: Args) -> Json:
         name = check_name(args.text("name"))
         if not name:
             raise UserError("the new name is empty")
         member = self._house.membership.rename(args.text("member"), name, time.time())
         return {"was": member.name, "name": name, "id": member.device_id}
 
-    async def enrol(self, args: _Args) -> Json:
+    async def enrol(self, args: Args) -> Json:
         """Write an enrolment."""
         house = self._house
         house.membership.check_may_admit("let others in")
@@ -174,35 +175,3 @@ class Verbs:
     def may(self, permission: Permission) -> bool:
         """May this node do that?"""
         return self._house.membership.roster.may(self._house.membership.identity.key, permission)
-
-
-class _Args:
-    """The arguments of one request. Raises UserError that names the one that is missing or wrong."""
-
-    def __init__(self, values: Mapping[str, Json]) -> None:
-        self._values = values
-
-    def text(self, name: str) -> str:
-        value = self._values.get(name)
-        if not isinstance(value, str):
-            raise UserError(f"{name}: a string is needed")
-        return value
-
-    def optional(self, name: str) -> str | None:
-        return None if self._values.get(name) is None else self.text(name)
-
-    def number(self, name: str) -> int:
-        value = self._values.get(name)
-        if type(value) is not int:
-            raise UserError(f"{name}: a whole number is needed")
-        return value
-
-    def flag(self, name: str) -> bool:
-        return self._values.get(name, False) is True
-
-
-def _checked(verb: Callable[[_Args], Awaitable[Json]]) -> Verb:
-    async def run(args: Mapping[str, Json], progress: Progress) -> Json:
-        return await verb(_Args(args))
-
-    return run
