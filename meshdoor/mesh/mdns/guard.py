@@ -1,4 +1,8 @@
-"""The gate in front of the responder: each datagram passes here before zeroconf parses it."""
+"""The gate in front of the responder: each datagram passes here before zeroconf parses it.
+
+Errors of sending end here as well: zeroconf would log each as a warning with a traceback, though no code is at fault
+when a cable is out or the kernel's neighbour table is full.
+"""
 
 from __future__ import annotations
 
@@ -12,12 +16,22 @@ Addr = tuple[str | Any, ...]
 
 
 class Guard(asyncio.DatagramProtocol):
-    """Stands in for zeroconf's own protocol on one transport; `source` is where the datagram at work came from."""
+    """Stands in for zeroconf's own protocol on one transport.
 
-    def __init__(self, inner: asyncio.DatagramProtocol, gate: Gate, entered: Callable[[str, bool], None]) -> None:
+    `entered(host, admitted)` is told before each datagram is at work, `failed(error)` when one could not be sent.
+    """
+
+    def __init__(
+        self,
+        inner: asyncio.DatagramProtocol,
+        gate: Gate,
+        entered: Callable[[str, bool], None],
+        failed: Callable[[Exception], None],
+    ) -> None:
         self._inner = inner
         self._gate = gate
         self._entered = entered
+        self._failed = failed
         self._now = asyncio.get_running_loop().time
 
     def datagram_received(self, data: bytes, addr: Addr) -> None:
@@ -29,8 +43,8 @@ class Guard(asyncio.DatagramProtocol):
             self._inner.datagram_received(data, addr)
 
     def error_received(self, exc: Exception) -> None:
-        """Zeroconf logs it."""
-        self._inner.error_received(exc)
+        """What was to be sent is lost; mDNS says everything again in time."""
+        self._failed(exc)
 
     def connection_lost(self, exc: Exception | None) -> None:
         """The transport is closed."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import socket
 from collections.abc import Callable, Iterable, Sequence
@@ -28,6 +29,7 @@ from meshdoor.ratelimit import LogLimiter
 QUERY = 0  # flags, RFC 1035 §4.1.1
 IP_MULTICAST_ALL = 49  # ip(7)
 IPV6_MULTICAST_ALL = 29  # linux/in6.h
+TABLE_FULL = (errno.EINVAL, errno.ENOBUFS)  # arp(7): more neighbours than gc_thresh3; one table for all namespaces
 
 FIRST_QUERY = (0.02, 0.12)  # seconds, RFC 6762 §5.2
 LONGEST_INTERVAL = 300.0  # seconds between two queries for the type; they double from one second up to here
@@ -153,7 +155,8 @@ class Mdns:
             inner = reader.transport.get_protocol()
             if isinstance(inner, Guard):
                 continue
-            reader.transport.set_protocol(Guard(cast(asyncio.DatagramProtocol, inner), self._gate, self._entered))
+            inner = cast(asyncio.DatagramProtocol, inner)
+            reader.transport.set_protocol(Guard(inner, self._gate, self._entered, self._unsent))
             with suppress(OSError):
                 reader.sock.setsockopt(socket.IPPROTO_IP, IP_MULTICAST_ALL, 0)
             with suppress(OSError):
@@ -171,6 +174,13 @@ class Mdns:
         self._browser.source = host
         if not admitted and self._log.admit(host, self._loop.time()) is not None:
             logger.warning("mDNS: %s sends more than the network needs; ignoring the rest", host)
+
+    def _unsent(self, error: Exception) -> None:
+        """The kernel took no datagram. Linux says EINVAL when its neighbour table is full (neigh_forced_gc)."""
+        code = error.errno if isinstance(error, OSError) else None
+        if self._log.admit(("unsent", code), self._loop.time()) is not None:
+            full = "; its neighbour table may be full: sysctl net.ipv6.neigh.default.gc_thresh3"
+            logger.warning("mDNS: the system sends nothing: %s%s", error, full if code in TABLE_FULL else "")
 
     def _heard(self, announcement: Announcement, source: str) -> None:
         own = self._own

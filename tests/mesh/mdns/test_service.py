@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import errno
 import gc
 import logging
 import socket
@@ -18,6 +19,7 @@ from zeroconf._dns import DNSAddress, DNSPointer, DNSService, DNSText
 from meshdoor.mesh.gate import Gate, Rate
 from meshdoor.mesh.mdns import Mdns
 from meshdoor.mesh.mdns.browser import MAX_UNKNOWN
+from meshdoor.mesh.mdns.guard import Guard
 from meshdoor.mesh.mdns.records import IN, PTR, SRV, TXT, TYPE, A, host_of, instance_of, service_info
 from tests.mesh.mdns.packets import everything, goodbye, packets
 from tests.mesh.mdns.sightings import HERE, LOOPBACK, Sightings, said
@@ -293,3 +295,17 @@ async def test_an_interface_that_is_not_ready_is_tried_again(monkeypatch: pytest
         await seen.until(lambda: len(attempts) == 3 or bool(seen.here))
         await asyncio.sleep(0.1)
         assert len(attempts) == 3
+
+
+@pytest.mark.parametrize(("code", "hint"), [(errno.EINVAL, True), (errno.ENETUNREACH, False)])
+async def test_what_cannot_be_sent_is_one_line_without_a_trace(
+    caplog: pytest.LogCaptureFixture, code: int, hint: bool
+) -> None:
+    async with Sightings().mdns() as mdns:
+        for reader in mdns._zc.engine.readers:
+            protocol = reader.transport.get_protocol()
+            assert isinstance(protocol, Guard)
+            for _ in range(3):
+                protocol.error_received(OSError(code, "no"))
+    assert [record.exc_info for record in caplog.records] == [None]
+    assert ("gc_thresh3" in caplog.text) == hint
