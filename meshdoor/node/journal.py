@@ -3,7 +3,8 @@
     12:03:04 paired     Kitchen (screen) is in
     {"time": 1790000000.123, "event": "paired", "text": "Kitchen (screen) is in", "member": "Kitchen"}
 
-What other libraries log (zeroconf, asyncio) comes the same way, from level WARNING on.
+What libraries log comes the same way, from level WARNING on: one line, for their traces help nobody here. The trace of
+an error of our own is kept, and so is that of a task that failed unseen, which asyncio logs.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ class TextFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         event = getattr(record, "event", record.levelname.lower())
-        line = f"{event:<10} {_one_line(record.getMessage())}"
-        if record.exc_info:
+        line = f"{event:<10} {_one_line(_text(record))}"
+        if record.exc_info and _is_ours(record):
             line += "\n" + self.formatException(record.exc_info)
         if self._stamp:
             line = time.strftime("%H:%M:%S ", time.localtime(record.created)) + line
@@ -42,10 +43,10 @@ class JsonFormatter(logging.Formatter):
             "time": round(record.created, 3),
             "level": record.levelname.lower(),
             "event": getattr(record, "event", record.name),
-            "text": record.getMessage(),
+            "text": _text(record),
             **getattr(record, "fields", {}),
         }
-        if record.exc_info:
+        if record.exc_info and _is_ours(record):
             document["trace"] = self.formatException(record.exc_info)
         return json.dumps(document, ensure_ascii=False)
 
@@ -69,6 +70,16 @@ def say(event: str, text: str, **fields: object) -> None:
 def warn(event: str, text: str, **fields: object) -> None:
     """Log one event that a person should look at."""
     LOGGER.warning("%s", text, extra={"event": event, "fields": fields})
+
+
+def _is_ours(record: logging.LogRecord) -> bool:
+    return record.name.partition(".")[0] in ("meshdoor", "asyncio")
+
+
+def _text(record: logging.LogRecord) -> str:
+    """The message, under the name of the library that it is of."""
+    text = record.getMessage()
+    return text if record.name == LOGGER.name else f"{record.name}: {text}"
 
 
 def _one_line(text: str) -> str:
