@@ -6,6 +6,7 @@ Exit codes: 0 done, 1 refused or something needs attention, 2 bad input or no no
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -25,7 +26,7 @@ from meshdoor.cli import (
     status,
 )
 from meshdoor.cli.output import style
-from meshdoor.errors import Refused, UserError
+from meshdoor.errors import MeshdoorError, Refused, UserError
 
 VERBS = (run, found, pair, enrol, status, doctor, members, backup, identity, reset, demo)
 
@@ -49,19 +50,31 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one verb; the process's exit code."""
+    """Run one verb; the process's exit code. A person never gets a traceback, but with MESHDOOR_TRACE=1."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")  # names may be in a script that this terminal lacks
     options = build_parser().parse_args(arguments)
     try:
         code: int = options.run(options)
         sys.stdout.flush()
-    except UserError as error:
-        print(f"{style('meshdoor:', 'red', sys.stderr)} {error}", file=sys.stderr)
-        if error.hint:
-            print(f"  {error.hint}", file=sys.stderr)
-        return 1 if isinstance(error, Refused) else 2
+    except MeshdoorError as error:
+        return _complain(error)
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except Exception as error:
+        if os.environ.get("MESHDOOR_TRACE"):
+            raise
+        what = f"{type(error).__name__}: {error}".splitlines()[0]
+        return _complain(UserError(f"this should not happen: {what}", "with MESHDOOR_TRACE=1 it says where"))
     return code
+
+
+def _complain(error: MeshdoorError) -> int:
+    print(f"{style('meshdoor:', 'red', sys.stderr)} {error}", file=sys.stderr)
+    if isinstance(error, UserError) and error.hint:
+        print(f"  {error.hint}", file=sys.stderr)
+    return 1 if isinstance(error, Refused) else 2

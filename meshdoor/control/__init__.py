@@ -34,7 +34,7 @@ def decode(line: bytes) -> dict[str, Json]:
     """The object in one line. Raises RemoteProtocolError."""
     try:
         message = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RemoteProtocolError(f"control: not JSON: {error}") from error
     if not isinstance(message, dict):
         raise RemoteProtocolError("control: not an object")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -38,7 +38,8 @@ class Client:
     def call(self, verb: str, progress: Callable[[Json], None] | None = None, **args: Json) -> Json:
         """What the node answers to one verb; `progress` gets what it says on the way. Raises UserError."""
         self._number += 1
-        self._socket.sendall(encode({"id": self._number, "verb": verb, "args": args}))
+        with suppress(ConnectionError):  # it hung up: reading says so
+            self._socket.sendall(encode({"id": self._number, "verb": verb, "args": args}))
         while True:
             message = self._receive()
             if "event" in message:

@@ -92,6 +92,15 @@ class _Connection:
             return b""
 
     async def _answer(self, line: bytes) -> None:
+        try:
+            await self._reply(line)
+            await self._writer.drain()  # who does not read its answers gets no more of them
+        except ConnectionError:
+            return
+        finally:
+            self._running.release()
+
+    async def _reply(self, line: bytes) -> None:
         number: Json = None
         try:
             request = decode(line)
@@ -105,8 +114,6 @@ class _Connection:
         except Exception:
             LOGGER.exception("a verb failed")
             self._send({"id": number, "error": error_to_json(UserError("the node failed; see its log"))})
-        finally:
-            self._running.release()
 
     async def _call(self, request: dict[str, Json]) -> Json:
         verb, args = request.get("verb"), request.get("args", {})
