@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from meshdoor.cli.output import Subparsers, ask, client, print_json
+from meshdoor.cli.output import Subparsers, agrees, client, print_json
 from meshdoor.errors import Refused, UserError
 
 
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
             if "within reach" not in str(error) or not sys.stdin.isatty() or options.json:
                 raise
             print(error)
-            if ask("Found another one all the same? yes or no", "no").lower() not in ("y", "yes"):
+            if not agrees("Found another one all the same?"):
                 raise UserError("nothing was founded", error.hint) from error
             answer = node.call("found", home=options.home, anyway=True)
     if options.json:

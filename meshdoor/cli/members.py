@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 
 from meshdoor.cli.output import Subparsers, client, local_time, print_json, table
+from meshdoor.errors import UserError
 
 
 def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -30,6 +31,8 @@ def members(options: argparse.Namespace) -> int:
     if options.json:
         print_json(rows)
         return 0
+    if not rows:
+        raise UserError("this node is in no home", 'pair it from another node, or found one: meshdoor found "My home"')
     heading = ("NAME", "ROLE", "MAY", "ID", "ADMITTED", "BY")
     lines = [
         (
@@ -54,8 +57,15 @@ def revoke(options: argparse.Namespace) -> int:
     if options.json:
         print_json(answer)
     else:
-        print(f"{answer['name']} ({answer['id']}) is out; {answer['told']} reachable nodes know, the others learn it")
+        print(f"{answer['name']} ({answer['id']}) is out. {_told(answer['told'])}")
     return 0
+
+
+def _told(count: int) -> str:
+    if count == 0:
+        return "No other node is in reach: each learns it as soon as it is back."
+    nodes = "1 reachable node knows" if count == 1 else f"{count} reachable nodes know"
+    return f"{nodes} it already; any other learns it as soon as it is back."
 
 
 def rename(options: argparse.Namespace) -> int:

@@ -71,7 +71,13 @@ def ask(question: str, default: str = "") -> str:
     try:
         return input(f"{question}{shown}: ").strip() or default
     except EOFError:
+        print()
         return default
+
+
+def agrees(question: str) -> bool:
+    """Does the person say yes? Whatever else is typed is a no."""
+    return ask(f"{question} yes or no", "no").lower() in ("y", "yes")
 
 
 def local_time(seconds: float) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from meshdoor.cli.output import Subparsers, ask, state_path
+from meshdoor.cli.output import Subparsers, agrees, state_path
 from meshdoor.errors import UserError
 
 
@@ -28,10 +28,7 @@ def run(options: argparse.Namespace) -> int:
         if not options.yes:
             if not sys.stdin.isatty():
                 raise UserError("this removes the node's identity for good", "say --yes to do it")
-            if ask(f"Remove the identity and roster in {state.path}? yes or no", "no").lower() not in (
-                "y",
-                "yes",
-            ):
+            if not agrees(f"Remove the identity and roster in {state.path}?"):
                 raise UserError("nothing was removed")
         state.forget()
     print("Done: the next `meshdoor run` starts with a new identity and shows a pairing code.")

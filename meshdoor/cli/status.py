@@ -50,6 +50,7 @@ def _watch(node: Client, options: argparse.Namespace) -> int:
     import json
 
     screen = sys.stdout.isatty() and not options.json
+    document = None
     try:
         while True:
             document = node.call("status")
@@ -59,7 +60,7 @@ def _watch(node: Client, options: argparse.Namespace) -> int:
                 print(("\x1b[H\x1b[J" if screen else "") + render(document), flush=True)
             time.sleep(max(0.1, options.interval))
     except KeyboardInterrupt:
-        return 1 if document["attention"] else 0
+        return 1 if document is None or document["attention"] else 0
 
 
 def render(document: Json) -> str:
