@@ -67,7 +67,10 @@ class Datagram:
     @property
     def what(self) -> str:
         message = self.message
-        return message.method if isinstance(message, Request) else f"{message.status} {message.cseq.method}"
+        if isinstance(message, Request):
+            return message.method
+        method = (message.headers.get("cseq") or "?").split()[-1:]
+        return f"{message.status} {''.join(method)}"
 
 
 Drop = Callable[[Datagram], bool]
