@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 
-from meshdoor.cli.output import Subparsers, agrees, client, print_json
+from meshdoor.cli.output import Subparsers, agrees, client, print_json, tell
 from meshdoor.errors import Refused, UserError
 
 
@@ -30,7 +30,7 @@ def run(options: argparse.Namespace) -> int:
         except Refused as error:
             if "within reach" not in str(error) or not sys.stdin.isatty() or options.json:
                 raise
-            print(error)
+            tell(str(error))
             if not agrees("Found another one all the same?"):
                 raise UserError("nothing was founded", error.hint) from error
             answer = node.call("found", home=options.home, anyway=True)

@@ -65,13 +65,19 @@ def display_width(text: str) -> int:
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 
+def tell(text: str) -> None:
+    """Say something to the person beside the answer, which is what standard output is for."""
+    print(text, file=sys.stderr, flush=True)
+
+
 def ask(question: str, default: str = "") -> str:
     """A line from the person; the default on an empty one or at the end of the input."""
     shown = f" [{default}]" if default else ""
+    print(f"{question}{shown}: ", end="", file=sys.stderr, flush=True)  # standard output may go to a file
     try:
-        return input(f"{question}{shown}: ").strip() or default
+        return input().strip() or default
     except EOFError:
-        print()
+        tell("")
         return default
 
 

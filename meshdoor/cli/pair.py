@@ -6,10 +6,10 @@ import argparse
 import sys
 import time
 
-from meshdoor.cli.output import Subparsers, ask, client, print_json, style, table
+from meshdoor.cli.output import Subparsers, ask, client, print_json, style, table, tell
 from meshdoor.control import Json
 from meshdoor.control.client import Client
-from meshdoor.errors import NotFound, UserError
+from meshdoor.errors import ConfigError, NotFound, Refused, UserError
 
 
 def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -40,8 +40,7 @@ def run(options: argparse.Namespace) -> int:
             return _show(node, options)
         if options.list:
             return _list(node, options)
-        newcomer = _choose(node, options)
-        answer = node.call("pair", id=newcomer["id"], code=_code(newcomer, options), name=options.name)
+        answer = _let_in(node, _choose(node, options), options)
     if options.json:
         print_json(answer)
     else:
@@ -50,7 +49,10 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _show(node: Client, options: argparse.Namespace) -> int:
-    pairing = node.call("status")["node"]["pairing"]
+    itself = node.call("status")["node"]
+    pairing = itself["pairing"]
+    if itself["state"] == "revoked":
+        raise UserError("this node was revoked", "give it a new identity: meshdoor reset")
     if pairing is None:
         raise UserError("this node is in a home already", "to let another in: meshdoor pair; to leave: meshdoor reset")
     if options.json:
@@ -73,50 +75,77 @@ def _list(node: Client, options: argparse.Namespace) -> int:
     return 0
 
 
+def _let_in(node: Client, newcomer: Json, options: argparse.Namespace) -> Json:
+    """Ask for the code again where it was mistyped; the newcomer changes it after five wrong ones."""
+    asked = options.code is None and sys.stdin.isatty()
+    if asked:
+        tell(f"{newcomer['name']} ({newcomer['role']}, {newcomer['id']}) shows a code of eight digits.")
+        tell("Where it has no display, `meshdoor pair --show` there prints it.")
+    while True:
+        code = _code(options)
+        if asked and not code:
+            raise UserError("no code given: nobody was let in")
+        try:
+            return node.call("pair", id=newcomer["id"], code=code, name=options.name)
+        except (Refused, ConfigError) as error:
+            if not asked or not str(error).endswith(("is wrong", "is not a pairing code")):
+                raise
+            tell(f"{error}; ENTER alone leaves it.")
+
+
 def _choose(node: Client, options: argparse.Namespace) -> Json:
     newcomers = _await_newcomers(node, options)
     if len(newcomers) == 1:
         return newcomers[0]
     if not newcomers:
-        wanted = f" called {options.newcomer}" if options.newcomer else ""
-        raise NotFound(
-            f"no newcomer{wanted} is in reach",
-            "start it with: meshdoor run   and see that it is on the same network",
-        )
+        raise _nobody(node, options)
     if not sys.stdin.isatty() or options.json:
         names = ", ".join(f"{newcomer['name']} {newcomer['id']}" for newcomer in newcomers)
         raise UserError(f"several newcomers are in reach: {names}", "say which: meshdoor pair NAME")
     print(_table(newcomers))
     number = ask("Which one", "1")
-    if not number.isdigit() or not 1 <= int(number) <= len(newcomers):
+    if not number.isdecimal() or not 1 <= int(number[:9]) <= len(newcomers):
         raise UserError(f"there is no newcomer number {number}")
     return newcomers[int(number) - 1]
 
 
+def _nobody(node: Client, options: argparse.Namespace) -> NotFound:
+    others = ", ".join(newcomer["name"] for newcomer in node.call("newcomers"))
+    if others:
+        return NotFound(f"no newcomer called {options.newcomer} is in reach, but {others}", "see: meshdoor pair --list")
+    return NotFound(
+        "no newcomer is in reach", "start one with: meshdoor run   (on the same network, and not yet in a home)"
+    )
+
+
 def _await_newcomers(node: Client, options: argparse.Namespace) -> list[Json]:
     deadline = time.monotonic() + options.wait
+    told = not sys.stderr.isatty()
     while True:
-        found = [n for n in node.call("newcomers") if _matches(n, options.newcomer)]
+        found = _meant(node.call("newcomers"), options.newcomer)
         if found or time.monotonic() >= deadline:
             return found
+        if not told:
+            tell("Waiting for a newcomer to appear ...")
+            told = True
         time.sleep(0.1)
 
 
-def _matches(newcomer: Json, wanted: str | None) -> bool:
-    if wanted is None:
-        return True
-    return bool(newcomer["name"].casefold() == wanted.casefold() or newcomer["id"].startswith(wanted.lower()))
+def _meant(newcomers: list[Json], wanted: str | None) -> list[Json]:
+    """Those of that name or id; else those whose name or id begins so."""
+    text = (wanted or "").casefold()
+    exact = [newcomer for newcomer in newcomers if text in (newcomer["name"].casefold(), newcomer["id"])]
+    return exact or [n for n in newcomers if n["name"].casefold().startswith(text) or n["id"].startswith(text)]
 
 
-def _code(newcomer: Json, options: argparse.Namespace) -> str:
+def _code(options: argparse.Namespace) -> str:
     if options.code == "-":
         return sys.stdin.readline().strip()
     if options.code:
         return str(options.code)
     if not sys.stdin.isatty():
         raise UserError("no code given", "give it with --code, or --code - to read it from standard input")
-    print(f"{newcomer['name']} ({newcomer['role']}, {newcomer['id']}) shows a code; `meshdoor pair --show` there too.")
-    return ask("Its eight digits")
+    return ask("Its code")
 
 
 def _table(newcomers: list[Json]) -> str:
