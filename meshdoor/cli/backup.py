@@ -5,10 +5,16 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
+from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from meshdoor.cli.output import Subparsers, state_path
 from meshdoor.errors import ConfigError, UserError
+
+if TYPE_CHECKING:
+    from meshdoor.trust.history import History
 
 
 def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -71,15 +77,34 @@ def restore(options: argparse.Namespace) -> int:
     backup = Backup.restore(sealed, _passphrase(options, twice=False), str(options.file))
     with StateDirectory.open(state_path(options)) as state:
         there = state.load_identity()
-        if there is not None and there.key != backup.identity.key and not options.replace:
-            raise UserError(
-                f"{state.path} holds another identity, {there.device_id}", "to overwrite it for good: --replace"
-            )
+        if there is not None and there.key != backup.identity.key:
+            if not options.replace:
+                raise UserError(
+                    f"{state.path} holds another identity, {there.device_id}", "to overwrite it for good: --replace"
+                )
+            state.save_table(Table.ENROLMENTS, {})  # their files name the other identity
+        history = _united(backup.statements, state.load_roster().statements)
         state.save_identity(backup.identity)
-        state.save_roster(backup.statements)
+        state.save_roster(history.wire())
         state.save_table(Table.NODE, {"name": backup.name, "role": str(backup.role)})
+    if backup.identity.key in history.roster.revoked:
+        raise UserError(
+            f"restored, but {history.roster.home_name} has revoked this device since", "to join again: meshdoor reset"
+        )
     print("Restored. Start it with: meshdoor run")
     return 0
+
+
+def _united(backup: Iterable[bytes], there: Iterable[bytes]) -> History:
+    """The roster of the backup and, if it is of the same home, what is known here since: nobody revoked comes back."""
+    from meshdoor.errors import StatementError
+    from meshdoor.trust.history import History
+
+    history = History()
+    for statement in (*backup, *there):
+        with suppress(StatementError):
+            history.add(statement)
+    return history
 
 
 def _passphrase(options: argparse.Namespace, twice: bool) -> str:
