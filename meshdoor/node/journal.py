@@ -79,7 +79,7 @@ def _is_ours(record: logging.LogRecord) -> bool:
 def _text(record: logging.LogRecord) -> str:
     """The message, under the name of the library that it is of."""
     text = record.getMessage()
-    return text if record.name == LOGGER.name else f"{record.name}: {text}"
+    return text if record.name.partition(".")[0] == LOGGER.name else f"{record.name}: {text}"
 
 
 def _one_line(text: str) -> str:
