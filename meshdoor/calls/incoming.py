@@ -26,7 +26,7 @@ class Event(StrEnum):
     ANSWER = "the person answers"
     DECLINE = "the person declines"
     CANCEL = "CANCEL"
-    ELSEWHERE = "CANCEL or BYE: answered elsewhere"
+    ELSEWHERE = "CANCEL or BYE, answered elsewhere"
     TIME_OUT = "time-out"
     FAIL = "the door vanished"
     OCCUPIED = "somebody talks here now"
