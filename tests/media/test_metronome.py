@@ -1,0 +1,67 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+
+import pytest
+
+from meshdoor.media.metronome import MAX_BEHIND, Metronome
+
+
+async def test_beats_come_in_time_and_without_drift() -> None:
+    loop = asyncio.get_running_loop()
+    times: list[float] = []
+    metronome = Metronome(lambda _: times.append(loop.time()))
+    began = loop.time()
+    metronome.start()
+    metronome.start()
+    await asyncio.sleep(0.25)
+    metronome.stop()
+    assert abs(len(times) - 13) <= 2
+    assert abs((times[-1] - began) % 0.02) < 0.015
+    assert not metronome.running
+
+
+async def test_missed_beats_are_made_up_for_but_not_all() -> None:
+    beats: list[int] = []
+    metronome = Metronome(beats.append)
+    metronome.start()
+    await asyncio.sleep(0)
+    metronome._origin -= 0.06
+    metronome._run()
+    assert beats == [0, 1, 2, 3]
+    metronome._origin -= 1.0
+    metronome._run()
+    assert len(beats) == 5
+    assert metronome.left_out > MAX_BEHIND
+    metronome.stop()
+
+
+async def test_a_beat_may_stop_it() -> None:
+    beats: list[int] = []
+
+    def beat(number: int) -> None:
+        beats.append(number)
+        metronome.stop()
+
+    metronome = Metronome(beat)
+    metronome.start()
+    metronome.stop()
+    metronome.start()
+    await asyncio.sleep(0.05)
+    assert beats == [0]
+
+
+async def test_an_error_does_not_stop_it(caplog: pytest.LogCaptureFixture) -> None:
+    beats: list[int] = []
+
+    def beat(number: int) -> None:
+        beats.append(number)
+        raise ValueError
+
+    metronome = Metronome(beat)
+    with caplog.at_level(logging.CRITICAL):
+        metronome.start()
+        await asyncio.sleep(0.05)
+    metronome.stop()
+    assert len(beats) > 1
