@@ -25,7 +25,9 @@ TIMEOUT = 15.0  # s
 async def until(done: Callable[[], object]) -> None:
     """Waits for what happens in another process."""
     async with asyncio.timeout(TIMEOUT):
-        while not done():
+        while True:
+            if done():
+                return
             await asyncio.sleep(0.002)
 
 
