@@ -12,4 +12,17 @@ bytes, events and deadlines. From the ground up:
     framer      messages out of a TCP or TLS stream
     digest      authentication, both sides; its nonces are in nonce
     validate    what is checked of a request before anything else, and what answers a bad one
+
+and, on these:
+
+    flow          ways to a peer, and where a message goes
+    timers        the times of the RFCs, and the agenda
+    machine       what the transaction machines share: ict, ist, nict, nist
+    transactions  which transaction a message belongs to
+    dialog        identity, route set, remote target, numbers
+    session       the INVITE usage: uac and uas; reliable (100rel), accepted (the 2xx), offers (re-INVITE and
+                  UPDATE), refresh (session timers)
+    core          what sessions share; asking: requests of ours, credentials included
+    inbound       what becomes of a message from the network
+    stack         the facade; what it tells is in events
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from meshdoor.errors import SipError
 from meshdoor.sip.compose import MAX_FORWARDS, Fields, put
-from meshdoor.sip.flow import Flow, Target, next_hop
+from meshdoor.sip.flow import Flow, Target, next_hop, reopened
 from meshdoor.sip.headers import NameAddr
 from meshdoor.sip.message import Headers, Request, Response
 from meshdoor.sip.uri import SipUri, Uri
@@ -114,11 +114,19 @@ class Dialog:
         """The ACK of a 2xx (§13.2.2.4): it has the number of its INVITE."""
         return self._build("ACK", number, headers, body)
 
+    def flow_failed(self) -> None:
+        """The flow is gone: the next request opens a connection where it can."""
+        self.flow = reopened(self._next_uri, self.flow)
+
     def next_flow(self) -> Flow:
         """Where our next request goes (§8.1.2); before there is a dialog, where its maker says."""
         if self.remote.tag is None:
             return self.flow
-        return next_hop(self.route[0].uri if self.route else self.target, self.flow)
+        return next_hop(self._next_uri, self.flow)
+
+    @property
+    def _next_uri(self) -> Uri:
+        return self.route[0].uri if self.route else self.target
 
     def _build(self, method: str, number: int, headers: Fields, body: bytes) -> Request:
         uri, routes = self._address()

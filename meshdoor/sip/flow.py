@@ -115,6 +115,14 @@ def next_hop(uri: Uri, flow: Flow) -> Flow:
     return replace(flow, transport=transport, remote=(host, uri.port or DEFAULT_PORT))
 
 
+def reopened(uri: Uri, flow: Flow) -> Flow:
+    """What replaces a flow that failed for requests to `uri`: a new connection, where the URI says how."""
+    if flow.transport not in ("TCP", "TLS") or not isinstance(uri, SipUri) or not _is_address(uri.host):
+        return flow
+    default = SECURE_PORT if flow.transport == "TLS" else DEFAULT_PORT
+    return replace(flow, remote=(uri.host, uri.port or default), connection=None)
+
+
 def _bare(host: str) -> str:
     """An address without its scope, which means nothing to others."""
     return host.partition("%")[0]

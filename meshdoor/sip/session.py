@@ -133,6 +133,9 @@ class Session(Timed, ABC):
         """A flow is gone."""
         if not self.over and flow in self._flows():
             self.core.emit(FlowLost(self, flow))
+        for dialog in self._bound:
+            if dialog.flow == flow:
+                dialog.flow_failed()
 
     def send_success(
         self,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meshdoor.sip.flow import Flow, next_hop, reply_flows, stamp
+from meshdoor.sip.flow import Flow, next_hop, reopened, reply_flows, stamp
 from meshdoor.sip.uri import parse_uri
 from tests.sip.machines import request
 
@@ -87,6 +87,29 @@ def test_the_next_hop_keeps_the_scope_of_a_link_local_address() -> None:
 
 def test_the_next_hop_of_a_connection_is_the_connection() -> None:
     assert next_hop(parse_uri("sip:a@192.0.2.5"), flow("LINK")) == flow("LINK")
+
+
+@pytest.mark.parametrize(
+    ("transport", "uri", "remote"),
+    [
+        ("TCP", "sip:a@192.0.2.9:5070", ("192.0.2.9", 5070)),
+        ("TCP", "sip:a@192.0.2.9", ("192.0.2.9", 5060)),
+        ("TLS", "sip:a@192.0.2.9", ("192.0.2.9", 5061)),
+        ("TLS", "sip:a@phone.local", None),
+        ("TCP", "tel:+4930", None),
+        ("LINK", "sip:a@192.0.2.9", None),
+        ("UDP", "sip:a@192.0.2.5", None),
+    ],
+)
+def test_a_broken_connection_is_replaced_where_the_uri_says_how(
+    transport: str, uri: str, remote: tuple[str, int] | None
+) -> None:
+    old = flow(transport)
+    new = reopened(parse_uri(uri), old)
+    if remote is None:
+        assert new == old
+    else:
+        assert (new.transport, new.remote, new.connection) == (transport, remote, None)
 
 
 def test_contact_and_via_name_the_transport() -> None:

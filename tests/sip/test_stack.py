@@ -329,6 +329,8 @@ def test_a_lost_flow_is_told_to_its_sessions() -> None:
     door, screen, other = net.party(), net.party(), net.party()
     session, _ = connect(net, door, screen)
     ring(net, door, other)
+    incoming(other).provisional(180, b"", net.now)
+    net.roundtrip()
     door.stack.flow_failed(net.flow(door, screen), net.now)
     net.collect()
     assert door.one(FlowLost).session is session
@@ -336,6 +338,19 @@ def test_a_lost_flow_is_told_to_its_sessions() -> None:
     door.stack.flow_failed(net.flow(door, screen), net.now)
     net.collect()
     assert len(door.all(FlowLost)) == 1
+
+
+def test_a_session_outlives_its_connection() -> None:
+    net = Net("TCP")
+    door, screen = net.party(), net.party()
+    session, _ = connect(net, door, screen)
+    door.stack.flow_failed(net.flow(door, screen), net.now)
+    session.bye((), net.now)
+    (bye,) = net.pending()
+    assert (bye.flow.remote, bye.flow.connection) == (screen.address, None)
+    net.deliver([bye])
+    net.settle()
+    assert screen.one(Ended).remote
 
 
 def test_a_response_moves_to_a_new_connection() -> None:
