@@ -66,6 +66,11 @@ class Strangers:
         seen = self._pairing.pop(instance) or self._others.pop(instance)
         return None if seen is None else seen.announcement
 
+    def whereabouts(self, instance: str) -> tuple[Address, ...]:
+        """Where a node that cannot be paired says that it is."""
+        seen = self._others.get(instance)
+        return () if seen is None else seen.announcement.links
+
     def newcomers(self) -> tuple[Newcomer, ...]:
         """Those that can be paired, the one that waits longest first."""
         return tuple(_newcomer(seen) for seen in self._pairing.values())

@@ -62,6 +62,7 @@ class Known:
     book: AddressBook = field(default_factory=AddressBook)
     whereabouts: Whereabouts = field(default_factory=Whereabouts)
     announcement: Announcement | None = None
+    asks_since: float | None = None  # it announces that it can be paired, though it is a member
     link: _Link | None = None
     state: State = State.UNREACHABLE
     since: float | None = None
@@ -73,6 +74,7 @@ class Known:
         self.dialing.rest()
         self.link = _Link(address, version)
         self.reason = ""
+        self.asks_since = None
         self._enter(State.READY, now)
 
     def down(self, reason: str, now: float) -> None:
@@ -90,6 +92,8 @@ class Known:
     def saw(self, announcement: Announcement, source: str, now: float) -> bool:
         """mDNS shows the member. True if that proves that two hosts announce it."""
         self.announcement = announcement
+        if self.asks_since is None or not announcement.pair:
+            self.asks_since = now if announcement.pair else None
         self.book.heard(announcement.links, source, now)
         self.wake(now)
         return self.whereabouts.announced(announcement.addresses, now)

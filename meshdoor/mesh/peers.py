@@ -20,6 +20,7 @@ from meshdoor.mesh.newcomers import Newcomer, Strangers
 from meshdoor.mesh.peer import Known, Peer, State
 from meshdoor.trust.roster import Member, Roster
 
+FORGETFUL_AFTER = 5.0  # seconds that a member which was just admitted may go on asking to be paired
 OWN_ADDRESS_GRACE = 300.0  # seconds during which an address that we lost may still be in somebody's record
 
 __all__ = ["Alarm", "Busy", "Dial", "Newcomer", "Peer", "PeerTable", "State"]
@@ -136,6 +137,19 @@ class PeerTable:
     def newcomers(self) -> tuple[Newcomer, ...]:
         """Who can be paired, the one that waits longest first."""
         return self._strangers.newcomers()
+
+    def forgetful(self, now: float) -> tuple[Newcomer, ...]:
+        """Members that ask to be paired and take no link: the power failed before they had kept the roster."""
+        asking = [(known.announcement, known.asks_since) for known in self._known.values() if not known.link]
+        return tuple(
+            Newcomer(said.id, said.name, said.role, said.addresses, said.tls, since)
+            for said, since in asking
+            if said is not None and since is not None and now - since > FORGETFUL_AFTER
+        )
+
+    def whereabouts(self, instance: str) -> tuple[Address, ...]:
+        """Where a node that is no member says that it is."""
+        return self._strangers.whereabouts(instance)
 
     def homes(self) -> frozenset[str]:
         """Other homes on this network: the first 32 hex digits of the id of each."""

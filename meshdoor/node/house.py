@@ -21,6 +21,7 @@ from meshdoor.mesh.frames import State as LinkState
 from meshdoor.mesh.interfaces import Interface
 from meshdoor.mesh.link import Links
 from meshdoor.mesh.mdns import Mdns
+from meshdoor.mesh.newcomers import Newcomer
 from meshdoor.mesh.peers import Peer, PeerTable
 from meshdoor.node import journal
 from meshdoor.node.membership import Membership
@@ -86,6 +87,10 @@ class House:
         """Where this node accepts links, for those who are given a roster or an enrolment."""
         hosts = [host for host in self.addresses if not host.lower().startswith("fe80")]
         return tuple(str(Address(host, self.links.port)) for host in hosts)[:8]
+
+    def newcomers(self) -> tuple[Newcomer, ...]:
+        """Who can be paired from here."""
+        return self.peers.newcomers() + self.peers.forgetful(_now())
 
     def announcement(self) -> Announcement:
         """What mDNS says of this node now."""

@@ -9,10 +9,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
-from meshdoor.errors import MeshdoorError, PairingError
+from meshdoor.errors import AnnouncementError, MeshdoorError, PairingError
 from meshdoor.mesh.announcement import Address
 from meshdoor.mesh.newcomers import Newcomer as Announced
 from meshdoor.node import journal
@@ -90,8 +90,8 @@ class PairingDesk:
         async with _connected(announced.links) as (reader, writer):
             return await _run(side, reader, writer)
 
-    async def join(self, enrolment: Enrolment) -> Grant:
-        """Join the home with an enrolment, at the node that wrote it. Raises PairingError."""
+    async def join(self, enrolment: Enrolment, seen: Sequence[Address] = ()) -> Grant:
+        """Join the home with an enrolment, at the node that wrote it and was seen there. Raises PairingError."""
         self.name, self.role = enrolment.name, enrolment.role
 
         def keep(grant: Grant) -> None:
@@ -99,7 +99,7 @@ class PairingDesk:
             self._keep(grant)
 
         side = newcomer_side(self._membership.identity, enrolment.password, self.name, self.role, keep)
-        async with _connected([Address.parse(hint) for hint in enrolment.addresses]) as (reader, writer):
+        async with _connected(dict.fromkeys([*_addresses(enrolment.addresses), *seen])) as (reader, writer):
             return await _run(side, reader, writer)
 
     def hand_out(self, enrolment: Enrolment, now: float) -> None:
@@ -151,7 +151,9 @@ class PairingDesk:
         return self._grant(newcomer, entry.name, entry.role)
 
     def _grant(self, newcomer: Newcomer, name: str, role: Role) -> Grant:
-        self._membership.admit(newcomer.key, newcomer.certificate, name, role, time.time())
+        """A member may come again: it had no time to keep what it was given."""
+        if newcomer.key not in self._membership.roster.members:
+            self._membership.admit(newcomer.key, newcomer.certificate, name, role, time.time())
         return Grant(tuple(self._membership.history.wire()), self._hints())
 
     def _keep(self, grant: Grant) -> None:
@@ -166,6 +168,13 @@ class PairingDesk:
         if suppressed is not None:
             more = f" (and {suppressed} more)" if suppressed else ""
             journal.warn("pairing", f"pairing with {address} failed: {why}{more}", address=address)
+
+
+def _addresses(hints: Iterable[str]) -> Iterator[Address]:
+    """Those that can be read."""
+    for hint in hints:
+        with contextlib.suppress(AnnouncementError):
+            yield Address.parse(hint)
 
 
 async def _run(side: Steps[T], reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> T:

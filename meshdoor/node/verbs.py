@@ -62,7 +62,7 @@ class Verbs:
             itself=itself,
             roster=house.membership.roster,
             peers=[dataclasses.replace(p, since=None if p.since is None else p.since + offset) for p in peers],
-            newcomers=[dataclasses.replace(n, since=n.since + offset) for n in house.peers.newcomers()],
+            newcomers=[dataclasses.replace(n, since=n.since + offset) for n in house.newcomers()],
             alarms=house.peers.alarms(loop_time),
             now=time.time(),
         )
@@ -149,8 +149,10 @@ class Verbs:
         house = self._house
         house.membership.check_may_admit("let others in")
         now = time.time()
-        roster = house.membership.roster
+        roster, addresses = house.membership.roster, house.hints()
         assert roster.home is not None
+        if not addresses:
+            raise Refused("this node has no address for the file", "connect it to the network first")
         enrolment = Enrolment(
             home=roster.home,
             home_name=roster.home_name,
@@ -158,7 +160,7 @@ class Verbs:
             role=Role(args.text("role")),
             name=check_name(args.text("name")),
             token=house.desk.enrolments.new_token(),
-            addresses=house.hints(),
+            addresses=addresses,
             expires=int(now) + args.number("lifetime"),
         )
         if not enrolment.name:
@@ -167,7 +169,7 @@ class Verbs:
         return {"file": str(enrolment), "expires": enrolment.expires}
 
     def _newcomer(self, text: str) -> Newcomer:
-        for newcomer in self._house.peers.newcomers():
+        for newcomer in self._house.newcomers():
             if newcomer.id == text:
                 return newcomer
         raise NotFound(f"no newcomer {text} is in reach any more", "see: meshdoor pair --list")

@@ -7,7 +7,7 @@ import time
 
 from meshdoor.mesh.announcement import Address
 from meshdoor.mesh.dialing import PATIENCE, SECOND_GOES
-from meshdoor.mesh.peers import Busy, Dial, Peer, PeerTable, State
+from meshdoor.mesh.peers import FORGETFUL_AFTER, Busy, Dial, Peer, PeerTable, State
 from meshdoor.trust.roster import Roster
 from tests.mesh.homes import announcement, key, roster
 
@@ -249,3 +249,33 @@ def test_other_homes_on_the_network() -> None:
     made.saw(dataclasses.replace(announcement(8), home="ab" * 16), 0)
     made.saw(announcement(7), 0)
     assert made.homes() == {"ab" * 16}
+
+
+def test_a_member_that_goes_on_asking_to_be_paired_has_forgotten() -> None:
+    made = table()
+    made.saw(announcement(NEWCOMER, pair=True), 0, "10.0.0.9")
+    made.roster_changed(roster([US, PEER, NEWCOMER]), 1)
+    assert made.forgetful(2) == ()
+    made.saw(announcement(NEWCOMER, pair=True), 3, "10.0.0.9")
+    (forgetful,) = made.forgetful(1.1 + FORGETFUL_AFTER)
+    assert (forgetful.name, forgetful.since) == ("new 9", 1)
+    assert forgetful.links == (Address("10.0.0.9", 5062),)
+    assert made.newcomers() == ()
+    made.saw(announcement(NEWCOMER), 9, "10.0.0.9")
+    assert made.forgetful(99) == ()
+
+
+def test_a_linked_member_has_not_forgotten_whatever_is_said() -> None:
+    made = table()
+    made.saw(announcement(PEER, pair=True), 0, "10.0.0.3")
+    made.link_up(key(PEER), AT, 1, "0.1.0")
+    assert made.forgetful(99) == ()
+    made.link_down(key(PEER), "gone", 100)
+    assert made.forgetful(199) == ()
+
+
+def test_where_a_member_of_another_home_is() -> None:
+    made = table()
+    made.saw(announcement(NEWCOMER), 0, "10.0.0.9")
+    assert made.whereabouts(announcement(NEWCOMER).instance) == (Address("10.0.0.9", 5062),)
+    assert made.whereabouts(announcement(PEER).instance) == ()
