@@ -10,11 +10,12 @@ import sys
 import time
 from pathlib import Path
 
-from meshdoor.config import Config
+from meshdoor.config import Config, check_name
 from meshdoor.control.server import serve
-from meshdoor.errors import ConfigError, MeshdoorError, PairingError, StatementError
+from meshdoor.errors import ConfigError, MeshdoorError, PairingError, StatementError, UserError
 from meshdoor.mesh import interfaces as network
 from meshdoor.mesh.acceptor import listen
+from meshdoor.mesh.announcement import instance_name
 from meshdoor.mesh.link import Links
 from meshdoor.mesh.mdns import Mdns
 from meshdoor.mesh.peers import PeerTable
@@ -24,6 +25,7 @@ from meshdoor.node.house import House
 from meshdoor.node.membership import Membership
 from meshdoor.node.pairing import PairingDesk
 from meshdoor.node.ringing import CallVerbs
+from meshdoor.node.terminal import typed_line
 from meshdoor.node.verbs import Verbs
 from meshdoor.store.state import StateDirectory, Table
 from meshdoor.trust.enrolment import MAX_FILE, Enrolment, Enrolments
@@ -96,9 +98,9 @@ class Node:
                 ]
                 self._greet()
                 await self._stop.wait()
+                systemd.notify("STOPPING=1")
                 for task in running:
                     task.cancel()
-            systemd.notify("STOPPING=1")
             self._save_peers()
         journal.say("stopped", "this node has stopped")
 
@@ -107,16 +109,18 @@ class Node:
         home = self._membership.roster.home_name or "no home yet"
         where = ", ".join(house.addresses) or "no address"
         journal.say("ready", f"{house.name} ({house.role}) of {home} on port {house.links.port} at {where}")
-        systemd.notify("READY=1")
+        systemd.notify(f"READY=1\nSTATUS={house.name} ({house.role}) of {home}")
 
     async def _begin(self, enrolment: Path | None, interactive: bool) -> None:
         """What a node that is in no home does to get into one."""
         if not self._desk.open:
+            if self._membership.itself is None:
+                journal.warn("revoked", "this node was revoked; to join again give it a new identity: meshdoor reset")
             return
         journal.say("pairing", f"to let this node in: meshdoor pair on a screen, code {self._desk.window.code}")
         found = enrolment or self._find_enrolment()
         if found is not None:
-            await self._join(found)
+            await self._join(found, chosen=found is enrolment)
         elif interactive:
             await self._offer_to_found()
 
@@ -124,18 +128,20 @@ class Node:
         places = (self._state.path, *BOOT)
         return next((place / ENROLMENT for place in places if (place / ENROLMENT).is_file()), None)
 
-    async def _join(self, path: Path) -> None:
-        """Join with an enrolment file; tried again while nobody answers."""
+    async def _join(self, path: Path, chosen: bool) -> None:
+        """Join with an enrolment file; tried again while nobody answers. One that was `chosen` must be usable."""
         try:
             enrolment = _read_enrolment(path)
             enrolment.check(self._membership.roster.home, time.time(), str(path))
         except ConfigError as error:
+            if chosen:
+                raise
             journal.warn("enrolment", f"{error}; {error.hint}")
             return
         wait = ENROL_RETRY
         while self._desk.open:
             try:
-                await self._desk.join(enrolment)
+                await self._desk.join(enrolment, self._peers.whereabouts(instance_name(enrolment.issuer)))
             except PairingError as error:
                 journal.warn("enrolment", f"joining {enrolment.home_name} with {path}: {error}")
                 await asyncio.sleep(wait)
@@ -144,12 +150,19 @@ class Node:
 
     async def _offer_to_found(self) -> None:
         await asyncio.sleep(OFFER_AFTER)
-        if not self._desk.open or self._peers.homes() or self._desk.role != Role.SCREEN:
+        if self._peers.homes() or self._desk.role != Role.SCREEN:
             return
-        print("There is no home on this network. Type a name to found one here, or wait to be paired.", file=sys.stderr)
-        name = await _typed_line()
-        if name and self._desk.open:
-            self._membership.found(name[:64], self._desk.name, self._desk.role, time.time())
+        tell = "There is no home in reach. To found one here, type its name; or wait until this node is paired."
+        while self._desk.open:
+            print(tell, file=sys.stderr, flush=True)
+            name = await typed_line()
+            if name is None or not self._desk.open:
+                return
+            try:
+                if check_name(name):
+                    self._membership.found(name, self._desk.name, self._desk.role, time.time())
+            except (UserError, StatementError) as error:
+                tell = f"That is no name for a home: {error}. Type another one."
 
     async def _follow_interfaces(self) -> None:
         async with contextlib.aclosing(network.changes(self._interfaces)) as changes:
@@ -245,18 +258,3 @@ def _sockets(config: Config) -> list[socket.socket]:
         journal.warn("port", f"{error}: using another")
         return listen(0, hosts)
 
-
-async def _typed_line() -> str:
-    """A line from the terminal, without a thread that could not be stopped."""
-    loop = asyncio.get_running_loop()
-    typed: asyncio.Future[str] = loop.create_future()
-
-    def take() -> None:
-        if not typed.done():
-            typed.set_result(sys.stdin.readline().strip())
-
-    loop.add_reader(sys.stdin, take)
-    try:
-        return await typed
-    finally:
-        loop.remove_reader(sys.stdin)
