@@ -236,8 +236,11 @@ class Mdns:
 
     def _ask(self) -> None:
         del self._timers["ask"]
+        labels = self._browser.take_wanted(ASK_AT_ONCE)
+        if not labels:  # the answers came meanwhile
+            return
         out = DNSOutgoing(QUERY)
-        for label in self._browser.take_wanted(ASK_AT_ONCE):
+        for label in labels:
             out.add_question(DNSQuestion(instance_of(label), ANY, IN))
         self._zc.async_send(out)
         if self._browser.wanted:

@@ -309,3 +309,12 @@ async def test_what_cannot_be_sent_is_one_line_without_a_trace(
                 protocol.error_received(OSError(code, "no"))
     assert [record.exc_info for record in caplog.records] == [None]
     assert ("gc_thresh3" in caplog.text) == hint
+
+
+async def test_nothing_is_asked_when_the_answer_has_come(caplog: pytest.LogCaptureFixture) -> None:
+    async with Sightings().mdns() as mdns:
+        mdns._browser.wanted[said(1).instance] = None
+        mdns._ask_soon()
+        mdns._browser.wanted.clear()
+        await asyncio.sleep(0.2)
+    assert caplog.records == []
