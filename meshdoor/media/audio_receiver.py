@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
-from meshdoor.errors import RtpError
+from meshdoor.errors import EngineError, RtpError
 from meshdoor.media.audio_decoder import AudioDecoder, decoder
 from meshdoor.media.messages import DtmfReceived, Event, FirstSound, StreamPlan
 from meshdoor.media.playout import Playout
@@ -64,6 +65,9 @@ class AudioReceiver:
 
     def measured(self, round_trip: float) -> None:
         """Sound is too short-lived to ask for it again."""
+
+    def snapshot(self, path: Path) -> None:
+        raise EngineError("sound has no picture")
 
     def close(self) -> None:
         self.gate(False)

@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from meshdoor.errors import EngineError, LocalProtocolError, MeshdoorError
+from meshdoor.media.background import wait_for_workers
 from meshdoor.media.channel import Channel, ChannelOwner
 from meshdoor.media.leg import Leg
 from meshdoor.media.messages import (
@@ -56,6 +57,7 @@ log = logging.getLogger(__name__)
 MAX_LEGS = 256  # ours
 TICK = 0.1  # s between looks at what is due in each leg; ours
 STATISTICS_INTERVAL = 5.0  # s; ours
+FINISH_TIMEOUT = 1.5  # s for files to be written at the end; ours
 
 
 class Engine:
@@ -218,6 +220,7 @@ def main() -> None:
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     with socket.socket(fileno=int(sys.argv[1])) as port:
         asyncio.run(serve(port))
+    wait_for_workers(FINISH_TIMEOUT)
     sys.stderr.flush()
     # A camera's thread may hang in its driver; it must not keep the process.
     os._exit(0)

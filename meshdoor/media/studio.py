@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
+import time
+from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 from meshdoor.errors import EngineError
-from meshdoor.media import still
+from meshdoor.media import display, microphone, speaker, still
+from meshdoor.media.audio_receiver import AudioReceiver
+from meshdoor.media.audio_sender import Talk
 from meshdoor.media.background import Background
 from meshdoor.media.camera import CODECS, Camera, CameraCounters
 from meshdoor.media.channel import Channel, Receiver, Sender
 from meshdoor.media.encoder import Coded
 from meshdoor.media.leg import Emit
 from meshdoor.media.messages import Device, Hello, StreamPlan
+from meshdoor.media.playout import Playout
+from meshdoor.media.video_receiver import VideoReceiver
 from meshdoor.media.video_stream import PASSED_THROUGH, VideoSender, VideoStream
+
+log = logging.getLogger(__name__)
+
+D = TypeVar("D")
 
 
 class NodeStudio:
@@ -32,6 +45,12 @@ class NodeStudio:
             self._camera = Camera(hello.camera, hello.video, self._coded, self._report)
         if hello.camera.startswith("rtsp://") or Path(hello.camera).is_file():
             self._streams["H264"].outlet.replay = PASSED_THROUGH
+        out_dir = _made(hello.out_dir)
+        self._microphone = self._found("microphone", lambda: microphone.named(hello.microphone, hello.name))
+        self._display = self._found("display", lambda: display.named(hello.display, out_dir))
+        loudspeaker = self._found("speaker", lambda: speaker.named(hello.speaker, out_dir))
+        self._talk = Talk(self._microphone, time.monotonic, emit)
+        self._playout = Playout(loudspeaker, time.monotonic, emit)
 
     @property
     def counters(self) -> CameraCounters:
@@ -44,13 +63,13 @@ class NodeStudio:
         return VideoSender(channel, stream) if self._camera is not None else None
 
     def audio_sender(self, channel: Channel, plan: StreamPlan) -> Sender | None:
-        return None
+        return self._talk.sender(channel, plan) if self._microphone is not None else None
 
     def audio_receiver(self, leg: str, channel: Channel, plan: StreamPlan, emit: Emit) -> Receiver | None:
-        return None
+        return AudioReceiver(leg, plan, self._playout, emit)
 
     def video_receiver(self, leg: str, channel: Channel, plan: StreamPlan, emit: Emit) -> Receiver | None:
-        return None
+        return VideoReceiver(leg, channel, plan, self._display, emit) if self._display is not None else None
 
     def key_frame(self) -> None:
         for stream in self._streams.values():
@@ -68,9 +87,20 @@ class NodeStudio:
         self._files.do(partial(still.write, frame, path))
 
     def close(self) -> None:
+        self._talk.close()
+        self._playout.close()
         if self._camera is not None:
             self._camera.close()
         self._files.close()
+
+    def _found(self, kind: str, make: Callable[[], D | None]) -> D | None:
+        """A device that is not there is missed in calls; it does not keep them from being made."""
+        try:
+            return make()
+        except EngineError as error:
+            log.error("no %s: %s", kind, error)
+            self._emit(Device(kind, "failed", str(error)))
+            return None
 
     def _stream(self, codec: str) -> VideoStream:
         def want_key_frame() -> None:
@@ -93,3 +123,12 @@ class NodeStudio:
         """From the camera's thread; what comes while the loop closes is of no use any more."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(function, argument)  # type: ignore[arg-type]
+
+
+def _made(out_dir: str | None) -> Path | None:
+    if out_dir is None:
+        return None
+    path = Path(out_dir)
+    with suppress(OSError):  # told when the first file is written
+        path.mkdir(parents=True, exist_ok=True)
+    return path

@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
+from pathlib import Path
 from typing import Protocol
 
 import av
 
 from meshdoor.errors import EngineError
-from meshdoor.media import card
+from meshdoor.media import card, still
 from meshdoor.media.audio_receiver import carries
+from meshdoor.media.background import Background
 from meshdoor.media.display import Display
 from meshdoor.media.messages import Event, FirstPicture, PictureLost, StreamPlan
 from meshdoor.media.video_decoder import DecoderOwner, DecoderThread, VideoDecoder
@@ -75,6 +78,14 @@ class VideoReceiver:
     def measured(self, round_trip: float) -> None:
         self._round_trip = round_trip
         self._machine.buffer.measured(round_trip)
+
+    def snapshot(self, path: Path) -> None:
+        """Writes the picture that was shown last, in the background. Raises EngineError when there is none."""
+        if self.last_picture is None:
+            raise EngineError("no picture has come yet")
+        files = Background("snapshot")
+        files.do(partial(still.write, self.last_picture, path))
+        files.close()
 
     def close(self) -> None:
         self.gate(False)
