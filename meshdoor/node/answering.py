@@ -19,7 +19,7 @@ from meshdoor.errors import EngineError, Refused, SdpError
 from meshdoor.media.messages import FirstPicture, Gates, LegOpened, StartLeg, StreamPlan
 from meshdoor.mesh.frames import State as Busy
 from meshdoor.node import journal, media_plan
-from meshdoor.node.calling import FAST, RETURN, Desk
+from meshdoor.node.calling import ENGINE_PATIENCE, FAST, RETURN, Desk
 from meshdoor.sdp.attributes import Direction
 from meshdoor.sip import events as sip
 from meshdoor.sip.headers import Reason
@@ -45,6 +45,7 @@ class Visit:
     streams: tuple[StreamPlan | None, StreamPlan | None] = (None, None)
     gates: Gates = field(default_factory=Gates)
     has_leg: bool = False
+    flows: bool = False
     accepted: bool = False
 
 
@@ -219,9 +220,10 @@ class Answering:
         peer = self._desk.address(visit.door)
         local = media_plan.local_address(peer)
         try:
-            opened = await self._desk.engine.open_leg(visit.leg, local)
+            async with asyncio.timeout(ENGINE_PATIENCE):
+                opened = await self._desk.engine.open_leg(visit.leg, local)
             visit.has_leg = True
-        except EngineError as error:
+        except (EngineError, TimeoutError) as error:
             journal.warn("media", f"no picture: {error}")
             opened = NO_LEG
         if visit.session.over:
@@ -244,8 +246,12 @@ class Answering:
         if not visit.has_leg:
             return
         audio, video = visit.streams
+        began, visit.flows = visit.flows, True
         try:
-            await self._desk.engine.start_leg(StartLeg(visit.leg, audio, video, visit.gates))
+            if began:
+                await self._desk.engine.gate(visit.leg, visit.gates)
+            else:
+                await self._desk.engine.start_leg(StartLeg(visit.leg, audio, video, visit.gates))
         except EngineError as error:
             journal.warn("media", f"no picture: {error}")
 

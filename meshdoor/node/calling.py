@@ -10,6 +10,7 @@ from meshdoor.sip.flow import Target
 from meshdoor.transport.endpoint import SipEndpoint
 
 FAST = 0.5  # seconds between keep-alives while somebody rings or talks: a loss shows within three
+ENGINE_PATIENCE = 2.0  # seconds to wait for a media engine that starts, before it rings without a picture
 RETURN = 2.0  # seconds in which the link of who talks may come back
 
 

@@ -28,7 +28,7 @@ from meshdoor.calls.fork import RING_TIMEOUT, Fork, State
 from meshdoor.errors import EngineError, SdpError
 from meshdoor.media.messages import Gates, LegStatistics, StartLeg, StreamPlan
 from meshdoor.node import journal, media_plan
-from meshdoor.node.calling import FAST, RETURN, Desk
+from meshdoor.node.calling import ENGINE_PATIENCE, FAST, RETURN, Desk
 from meshdoor.sdp.attributes import Direction
 from meshdoor.sdp.negotiation import MediaPlan
 from meshdoor.sip import events as sip
@@ -50,6 +50,7 @@ class Line:
     streams: tuple[StreamPlan | None, StreamPlan | None] | None = None
     peer_host: str = ""
     has_leg: bool = False
+    flows: bool = False
     given_up: bool = False
 
 
@@ -272,9 +273,10 @@ class Pressing:
         local = media_plan.local_address(line.peer_host)
         opened = None
         try:
-            opened = await self._desk.engine.open_leg(line.leg, local)
+            async with asyncio.timeout(ENGINE_PATIENCE):
+                opened = await self._desk.engine.open_leg(line.leg, local)
             line.has_leg = True
-        except EngineError as error:
+        except (EngineError, TimeoutError) as error:
             journal.warn("media", f"no picture for {self._desk.name_of(peer)}: {error}")
         if line.given_up or press.fork.branches[number].state in ("ENDED", "CANCELLING"):
             await self._close(press, number)
@@ -289,8 +291,12 @@ class Pressing:
         if not line.has_leg or line.streams is None:
             return
         audio, video = line.streams
+        began, line.flows = line.flows, True
         try:
-            await self._desk.engine.start_leg(StartLeg(line.leg, audio, video, gates))
+            if began:
+                await self._desk.engine.gate(line.leg, gates)
+            else:
+                await self._desk.engine.start_leg(StartLeg(line.leg, audio, video, gates))
         except EngineError as error:
             journal.warn("media", f"no picture: {error}")
 
