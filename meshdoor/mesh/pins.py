@@ -70,16 +70,22 @@ class Pins:
         context.minimum_version = context.maximum_version = ssl.TLSVersion.TLSv1_3
         context.set_alpn_protocols([ALPN])
         context.load_verify_locations(cadata=b"".join(self._keys))
-        _load_identity(context, self._pem)
+        load_identity(context, self._pem)
         return context
 
 
 class SecureStream:
-    """One TLS stream: bytes of the network in, plain bytes out, and the other way round."""
+    """One TLS stream: bytes of the network in, plain bytes out, and the other way round.
 
-    def __init__(self, context: ssl.SSLContext, server_side: bool) -> None:
+    `name` is whom the dialing end wants to reach, where the context checks names.
+    """
+
+    def __init__(
+        self, context: ssl.SSLContext, server_side: bool, name: str | None = None, alpn: str | None = ALPN
+    ) -> None:
         self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=server_side)
+        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=server_side, server_hostname=name)
+        self._alpn = alpn
         self._unproven = 0
         self.established = False
         self.ended = False
@@ -102,7 +108,7 @@ class SecureStream:
         try:
             return self._read() if self.established or self._handshake(len(data)) else b""
         except ssl.SSLError as error:
-            raise LinkError(_reason(error)) from None
+            raise LinkError(self._reason(error)) from None
 
     def write(self, plain: bytes) -> None:
         """Encrypt; only once established."""
@@ -128,7 +134,7 @@ class SecureStream:
             self._tls.do_handshake()
         except ssl.SSLWantReadError:
             return False
-        if self._tls.selected_alpn_protocol() != ALPN:
+        if self._alpn is not None and self._tls.selected_alpn_protocol() != self._alpn:
             raise LinkError("not the mesh protocol")
         self.established = True
         return True
@@ -143,8 +149,15 @@ class SecureStream:
         self.ended = True
         return bytes(plain)
 
+    def _reason(self, error: ssl.SSLError) -> str:
+        if not isinstance(error, ssl.SSLCertVerificationError):
+            return (error.reason or "TLS failed").replace("_", " ").lower()
+        if self._alpn == ALPN:
+            return "its certificate is not one of this home"
+        return f"its certificate does not hold: {error.verify_message}"
 
-def _load_identity(context: ssl.SSLContext, pem: bytes) -> None:
+
+def load_identity(context: ssl.SSLContext, pem: bytes) -> None:
     """`ssl` reads keys from files only: give it one that is in memory and has no name."""
     descriptor = os.memfd_create("identity", os.MFD_CLOEXEC)
     try:
@@ -153,9 +166,3 @@ def _load_identity(context: ssl.SSLContext, pem: bytes) -> None:
         context.load_cert_chain(f"/proc/self/fd/{descriptor}")
     finally:
         os.close(descriptor)
-
-
-def _reason(error: ssl.SSLError) -> str:
-    if isinstance(error, ssl.SSLCertVerificationError):
-        return "its certificate is not one of this home"
-    return (error.reason or "TLS failed").replace("_", " ").lower()

@@ -50,6 +50,11 @@ class Framer:
         self._needed = 0  # bytes of the message whose headers are complete; 0 if they are not
         self._broken = False
 
+    @property
+    def unfinished(self) -> bool:
+        """Whether part of a message is held back, once `next_event` gave None. Half a keep-alive is none."""
+        return bool(self._buffer) and self._buffer[:2] != PONG
+
     def receive(self, data: bytes) -> None:
         """Take bytes from the connection."""
         if not self._broken:

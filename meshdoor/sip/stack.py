@@ -55,7 +55,7 @@ class Stack:
             try:
                 message = parse_message(message)
             except SipError as error:
-                self._unreadable(data, error, flow)
+                self.refuse(data, error, flow)
                 return
         else:
             data = bytes(message)
@@ -63,6 +63,12 @@ class Stack:
             self._inbound.response(message, flow, now)
         else:
             self._inbound.request(message, flow, len(data), now)
+
+    def refuse(self, data: bytes, error: SipError, flow: Flow) -> None:
+        """Answer what could not be parsed, or what broke the framing of a stream, if it can be answered."""
+        response = refuse(data, error)
+        if response is not None:
+            self._inbound.reply(response, flow, len(data))
 
     def flow_failed(self, flow: Flow, now: float) -> None:
         """A connection broke, or the network said that nobody is there: nothing more can go this way."""
@@ -114,8 +120,3 @@ class Stack:
         """Answer a request that came as an event."""
         tag = self._core.new_tag()
         event.transaction.respond(response_to(event.request, status, tag, headers, body), now)
-
-    def _unreadable(self, data: bytes, error: SipError, flow: Flow) -> None:
-        response = refuse(data, error)
-        if response is not None:
-            self._inbound.reply(response, flow, len(data))

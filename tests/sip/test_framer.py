@@ -80,3 +80,12 @@ def test_lost_framing_ends_the_stream(wire: bytes, status: int) -> None:
 def test_a_body_that_names_a_length_does_not_count() -> None:
     wire = with_header("Content-Length: 6") + b"\r\nl: 9"
     assert events(Framer(initiator=True), wire) == [wire]
+
+
+def test_a_message_that_has_begun_is_unfinished_and_a_keep_alive_is_not() -> None:
+    framer = Framer(initiator=False)
+    for piece, unfinished in ((b"\r\n", False), (b"\r\n", False), (EMPTY[:9], True), (EMPTY[9:], False)):
+        framer.receive(piece)
+        while framer.next_event() is not None:
+            pass
+        assert framer.unfinished is unfinished
