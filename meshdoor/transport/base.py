@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from meshdoor.errors import SipError
 from meshdoor.sip.flow import Flow
 
 Address = tuple[str, int]
@@ -14,6 +15,9 @@ class Sink(Protocol):
 
     def received(self, data: bytes, flow: Flow) -> None:
         """One message: a datagram, a frame of a stream, not parsed."""
+
+    def broken(self, data: bytes, error: SipError, flow: Flow) -> None:
+        """A stream lost its framing in what begins with `data`; it is closed after the answer, if there is one."""
 
     def failed(self, flow: Flow) -> None:
         """Nothing can be sent on this flow any more, and nothing that was sent is certain to have arrived."""

@@ -16,6 +16,7 @@ from contextlib import contextmanager
 from types import TracebackType
 from typing import Final
 
+from meshdoor.errors import SipError
 from meshdoor.ratelimit import LogLimiter
 from meshdoor.sip.compose import Fields
 from meshdoor.sip.core import Config
@@ -112,6 +113,10 @@ class SipEndpoint:
         except Exception:
             # Whatever a stranger sent, and whatever is wrong with us: the house still rings.
             self._slipped(f"a message of {flow.transport}")
+        self.flush()
+
+    def broken(self, data: bytes, error: SipError, flow: Flow) -> None:
+        self.stack.refuse(data, error, flow)
         self.flush()
 
     def failed(self, flow: Flow) -> None:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any, TypeVar
 
+from meshdoor.errors import SipError
 from meshdoor.sip.core import Config
 from meshdoor.sip.events import Event
 from meshdoor.sip.flow import Flow
@@ -64,6 +65,9 @@ class Told:
     def received(self, data: bytes, flow: Flow) -> None:
         self.messages.append((data, flow))
         self._news.set()
+
+    def broken(self, data: bytes, error: SipError, flow: Flow) -> None:
+        self.messages.append((data, flow))
 
     def failed(self, flow: Flow) -> None:
         self.failures.append(flow)
