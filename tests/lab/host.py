@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from tests.lab import capture, udp
 from tests.lab.process import Process
-from tests.lab.protocol import Channel
+from tests.lab.protocol import Channel, LabError
 from tests.lab.room import Room
 from tests.lab.weather import Weather
 
 INTERFACE = "eth0"
+CARRIER = 5.0  # seconds; the kernel tells of a carrier at most once a second
 
 
 class Bridge:
-    """What a host asks of the bridge: `ip` takes lines for `ip -batch`, `apply` makes the weather so."""
+    """What a host asks of the bridge.
 
-    def __init__(self, ip: Callable[[str], None], apply: Callable[[], None], weather: Weather) -> None:
+    `ip` takes lines for `ip -batch` and gives back what they print; `apply` makes the weather so.
+    """
+
+    def __init__(self, ip: Callable[[str], str], apply: Callable[[], None], weather: Weather) -> None:
         self.ip = ip
         self.apply = apply
         self.weather = weather
@@ -42,12 +47,26 @@ class Host(Room):
         return f"<host {self.name} {self.ipv4}>"
 
     def cut(self) -> None:
-        """Pulls the cable: the carrier is lost."""
+        """Pulls the cable: the carrier is lost when this returns."""
         self._bridge.ip(f"link set {self.port} down")
+        self._until(lambda: not self._has_carrier(), "losing the carrier")
 
     def plug(self) -> None:
-        """Puts the cable back."""
+        """Puts the cable back: packets pass when this returns."""
         self._bridge.ip(f"link set {self.port} up")
+        self._until(lambda: self._has_carrier() and self._is_forwarded(), "finding the carrier")
+
+    def _has_carrier(self) -> bool:
+        return "state UP" in self.run(["ip", "-oneline", "link", "show", INTERFACE]).stdout
+
+    def _is_forwarded(self) -> bool:
+        return "state forwarding" in self._bridge.ip(f"link show {self.port}")
+
+    def _until(self, condition: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + CARRIER
+        while not condition():
+            if time.monotonic() > deadline:
+                raise LabError(f"{self.name}: {what} takes too long")
 
     def lose(self, percent: float) -> None:
         """From now on so many packets of each way are lost, at random."""

@@ -15,13 +15,14 @@ from pathlib import Path
 from types import TracebackType
 
 from tests.lab.host import INTERFACE, Bridge, Host
-from tests.lab.process import Process
+from tests.lab.process import TAIL, Process
 from tests.lab.protocol import Channel, LabError
 from tests.lab.room import CHECKOUT, Room, stop_all
 from tests.lab.weather import Weather
 
 TOOLS = ("unshare", "ip", "nft")
 MAX_HOSTS = 250
+ALL_TAILS = 400  # lines of all logs together that a failure shows, or a little more
 ALL_NAMESPACES = ["--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"]
 # The bridge itself says nothing.
 NO_IPV6 = "for all in /proc/sys/net/ipv6/conf/*/disable_ipv6; do echo 1 >$all; done"
@@ -130,7 +131,7 @@ class House:
         self._ip("\n".join(cables))
         for switching in [host.start(_switch_on(host)) for host in hosts]:
             if switching.wait() != 0:
-                raise LabError(switching.tail)
+                raise LabError(switching.tail())
         for host in hosts:
             host.processes.clear()
         return hosts
@@ -141,16 +142,17 @@ class House:
         return [process for host in self for process in host.processes]
 
     def logs(self) -> str:
-        """The end of each program's log."""
-        return "\n".join(process.tail for process in self.processes)
+        """The end of each program's log, shorter when there are many."""
+        lines = min(TAIL, max(5, ALL_TAILS // max(1, len(self.processes))))
+        return "\n".join(process.tail(lines) for process in self.processes)
 
     def _switch_off(self) -> None:
         stop_all(self.processes)
         for host in self:
             host.close()
 
-    def _ip(self, lines: str) -> None:
-        self._outside.run(["ip", "-batch", "-"], lines + "\n")
+    def _ip(self, lines: str) -> str:
+        return self._outside.run(["ip", "-details", "-batch", "-"], lines + "\n").stdout
 
     def _apply(self) -> None:
         self._outside.run(["nft", "-f", "-"], self.weather.ruleset())

@@ -43,13 +43,12 @@ class Process:
         """All that it has written so far."""
         return self.log.read_text(errors="replace")
 
-    @property
-    def tail(self) -> str:
-        """The end of what it has written, under its title, for a person."""
+    def tail(self, most: int = TAIL) -> str:
+        """The end of what it has written, at `most` so many lines, under its title, for a person."""
         lines = self.text.splitlines()
-        left_out = [f"... {len(lines) - TAIL} lines before"] if len(lines) > TAIL else []
+        left_out = [f"... {len(lines) - most} lines before"] if len(lines) > most else []
         state = "running" if self.poll() is None else f"ended: {self._returncode}"
-        return "\n".join([f"--- {self.title} ({state})", *left_out, *lines[-TAIL:]])
+        return "\n".join([f"--- {self.title} ({state})", *left_out, *lines[-most:]])
 
     def poll(self) -> int | None:
         """The return code, negative for a signal; None while it runs."""
@@ -59,7 +58,7 @@ class Process:
         """The return code. Raises LabError when it has not ended within `timeout` seconds."""
         code = self._look(timeout)
         if code is None:
-            raise LabError(f"still running after {timeout:g} s\n{self.tail}")
+            raise LabError(f"still running after {timeout:g} s\n{self.tail()}")
         return code
 
     def _look(self, timeout: float) -> int | None:
@@ -78,7 +77,7 @@ class Process:
             if found:
                 return found
             if ended or time.monotonic() > deadline:
-                raise LabError(f"no {pattern!r} within {timeout:g} s\n{self.tail}")
+                raise LabError(f"no {pattern!r} within {timeout:g} s\n{self.tail()}")
             time.sleep(POLL)
 
     def signal(self, number: int) -> None:

@@ -78,6 +78,7 @@ def test_multicast_crosses_until_it_is_blocked(door: Host, kitchen: Host, group:
 
 
 def test_the_cable(door: Host, kitchen: Host) -> None:
+    assert door.ask(kitchen.ipv4) == 1  # and the door knows the hardware address: ARP is asked once a second only
     kitchen.cut()
     assert "NO-CARRIER" in kitchen.run(["ip", "link", "show", "eth0"]).stdout
     assert door.ask(kitchen.ipv4) == 0
