@@ -80,6 +80,7 @@ class TcpTransport:
         for dial in self._dials.values():
             if dial.task is not None:
                 dial.task.cancel()
+        self._dials.clear()
         for connection in list(self._connections.values()):
             connection.drop()
         if sink is not None:
@@ -189,7 +190,7 @@ class TcpTransport:
                     connection = await connect(MeshAddress(*remote), made)
                     await connection.opened
         finally:
-            del self._dials[remote]
+            self._dials.pop(remote, None)
             if connection is not None and not connection.usable:
                 connection.cut("no answer")
         self._dialed(connection, dial)
