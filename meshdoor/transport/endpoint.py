@@ -30,6 +30,12 @@ from meshdoor.transport.base import Transport
 LOGGER: Final = logging.getLogger("meshdoor")
 
 OnEvent = Callable[[Event], None]
+Trusted = Callable[[Flow], bool]
+
+
+def nobody(flow: Flow) -> bool:
+    """Trust no address."""
+    return False
 
 
 class SipEndpoint:
@@ -37,11 +43,15 @@ class SipEndpoint:
 
     It may call every method of the endpoint and every verb of sessions: what they have to send leaves
     when it returns. An error that it raises is logged and ends nothing.
+
+    `trusted` says which addresses are known not to be forged, because they met a challenge or a person
+    listed them: over UDP, others get no more bytes than they sent until a session with them is answered.
     """
 
-    def __init__(self, config: Config, on_event: OnEvent) -> None:
+    def __init__(self, config: Config, on_event: OnEvent, trusted: Trusted = nobody) -> None:
         self.stack = Stack(config)
         self._on_event = on_event
+        self._trusted = trusted
         self._transports: dict[str, Transport] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._log = LogLimiter()
@@ -125,7 +135,7 @@ class SipEndpoint:
 
     def proven(self, flow: Flow) -> bool:
         """An answered session proves an address (RFC 9000 §8 has the idea): its tags went there and came back."""
-        return any(
+        return self._trusted(flow) or any(
             dialog is not None and session.phase is Phase.CONFIRMED and dialog.flow.remote[0] == flow.remote[0]
             for session in self.stack.sessions
             for dialog in [session.dialog]

@@ -25,7 +25,8 @@ class End:
     def __init__(self, **settings: Any) -> None:
         self.events: list[Event] = []
         self.on_event: Callable[[Event], None] = lambda event: None
-        self.endpoint = SipEndpoint(Config(**settings), self._happened)
+        self.trusted = False
+        self.endpoint = SipEndpoint(Config(**settings), self._happened, lambda flow: self.trusted)
         self._news = asyncio.Event()
 
     def _happened(self, event: Event) -> None:

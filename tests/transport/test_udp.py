@@ -12,12 +12,12 @@ import pytest
 from meshdoor.errors import ConfigError
 from meshdoor.sip.events import Answered, Confirmed, Failed, IncomingInvite
 from meshdoor.sip.flow import Flow, Target
-from meshdoor.sip.message import Response, parse_message
 from meshdoor.sip.uri import parse_uri
 from meshdoor.transport import udp
 from meshdoor.transport.udp import UdpTransport, bind
-from tests.transport.ends import ANSWER, OFFER, PATIENCE, End, Told
+from tests.transport.ends import ANSWER, OFFER, End, Told
 from tests.transport.strangers import ask, invite
+from tests.transport.udp_strangers import Stranger
 
 
 @asynccontextmanager
@@ -26,37 +26,6 @@ async def end(hosts: Sequence[str] = ("127.0.0.1",), **settings: object) -> Asyn
     made.endpoint.add(transport)
     async with made.endpoint:
         yield made, transport
-
-
-class Stranger:
-    """Somebody with a socket, who counts bytes."""
-
-    def __init__(self, port: int, host: str = "127.0.0.1") -> None:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        self.sock = socket.socket(family, socket.SOCK_DGRAM | socket.SOCK_NONBLOCK)
-        self.sock.connect((host, port))
-        self.sent = self.got = 0
-
-    def send(self, data: bytes) -> None:
-        self.sent += len(data)
-        self.sock.send(data)
-
-    async def receive(self) -> bytes:
-        async with asyncio.timeout(PATIENCE):
-            data = await asyncio.get_running_loop().sock_recv(self.sock, 65536)
-        self.got += len(data)
-        return data
-
-    async def response(self) -> Response:
-        message = parse_message(await self.receive())
-        assert isinstance(message, Response)
-        return message
-
-    def __enter__(self) -> Stranger:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.sock.close()
 
 
 async def status(stranger: Stranger, data: bytes) -> int:
@@ -113,10 +82,12 @@ async def drain(stranger: Stranger) -> None:
 async def test_a_session_that_was_answered_is_not_held_to_that() -> None:
     async with end() as (one, here), end() as (other, there):
         other.on_event = lambda event: answer(other, event)
+        other.trusted = True  # the call is short, and so is its INVITE
         target = Target(parse_uri(f"sip:b@127.0.0.1:{there.port}"), here.flow(("127.0.0.1", there.port)))
         session = one.endpoint.invite(target, OFFER)
         await one.one(Answered)
         await other.one(Confirmed)
+        other.trusted = False
         flow = Flow("UDP", ("127.0.0.1", there.port), ("127.0.0.1", here.port))
         assert other.endpoint.proven(flow)
         assert not other.endpoint.proven(Flow("UDP", flow.local, ("127.0.0.2", 5060)))
