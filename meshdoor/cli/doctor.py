@@ -34,13 +34,18 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _files(options: argparse.Namespace) -> list[Json]:
-    from meshdoor.store.state import StateDirectory
+    from meshdoor.store.state import StateDirectory, Table
 
     path = state_path(options)
     try:
-        StateDirectory.open(path, create=False, lock=False).close()
+        with StateDirectory.open(path, create=False, lock=False) as state:
+            state.load_identity()
+            damages = [state.load_roster().damage, *(state.load_table(table).damage for table in Table)]
     except StateError as error:
         return [{"check": "files", "level": "fault", "text": str(error), "hint": error.hint}]
+    if any(damages):
+        hint = "a node mends it when it starts; where it comes back, the SD card is wearing out"
+        return [{"check": "files", "level": "warning", "text": text, "hint": hint} for text in damages if text]
     return [{"check": "files", "level": "ok", "text": f"the files in {path} are as they should be", "hint": ""}]
 
 

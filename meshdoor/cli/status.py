@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 import time
+from collections.abc import Iterator
 
 from meshdoor.cli.output import Subparsers, client, print_json, style, table
 from meshdoor.control import Json
@@ -68,16 +69,24 @@ def render(document: Json) -> str:
     parts = [_heading(document)]
     if document["members"]:
         parts.append(_members(document["members"]))
-    parts += [
-        f"Waiting to be paired: {style(newcomer['name'], 'cyan')} ({newcomer['role']}), {newcomer['id']}, "
-        f"for {int(newcomer['age_s'])} s. To let it in: meshdoor pair"
-        for newcomer in document["newcomers"]
-    ]
+    if document["newcomers"]:
+        parts.append("\n".join(_newcomers(document)))
     parts += [style(f"! {alarm['text']}. {alarm['hint']}", "red") for alarm in document["alarms"]]
-    if document["home"] is not None:
+    if document["home"] is not None and document["node"]["state"] != "revoked":
         sentence = document["press"]["text"]
         parts.append(style(sentence[0].upper() + sentence[1:] + ".", "bold"))
     return "\n\n".join(parts)
+
+
+def _newcomers(document: Json) -> Iterator[str]:
+    admits = any(row["you"] and "admit" in row["permissions"] for row in document["members"])
+    for newcomer in document["newcomers"]:
+        name = style(newcomer["name"], "cyan")
+        yield f"{name} ({newcomer['role']}, {newcomer['id']}) waits to be paired."
+    if admits:
+        yield "To let it in: meshdoor pair"
+    elif document["home"] is not None:
+        yield "It is let in on a node that may admit others, by: meshdoor pair"
 
 
 def _heading(document: Json) -> str:

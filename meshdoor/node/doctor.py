@@ -16,6 +16,8 @@ from meshdoor.mesh.peers import Peer
 from meshdoor.node.status import View, duration, node_state
 
 PATIENCE = 10.0  # seconds that a peer may take to be seen or linked before it counts as a finding
+WRITTEN = 1735689600.0  # 2025-01-01: no clock that is set shows less
+SET_CLOCK = "switch on time synchronisation: timedatectl set-ntp true"
 CLOCK_SKEW = 30.0  # seconds between this clock and the median of the peers' that are worth a word
 
 
@@ -41,7 +43,8 @@ class Finding:
 
 def examine(facts: Facts) -> list[Json]:
     """All findings, for the command line."""
-    findings = [finding for rule in RULES for finding in rule(facts)]
+    rules = RULES_OF_REVOKED if node_state(facts.view) == "revoked" else RULES
+    findings = [finding for rule in rules for finding in rule(facts)]
     return [{"check": f.check, "level": f.level, "text": f.text, "hint": f.hint} for f in findings]
 
 
@@ -98,17 +101,22 @@ def unreachable(facts: Facts) -> Iterator[Finding]:
     for peer in facts.view.peers:
         if peer.state == "unreachable" and not peer.announced:
             since = "was never seen" if peer.since is None else f"is gone for {duration(facts.view.now - peer.since)}"
-            yield Finding("reach", "warning", f"{peer.member.name} {since}", "is it on, and on this network?")
+            hint = "is it on, and on this network? If so, an access point may keep devices apart (client isolation)"
+            yield Finding("reach", "warning", f"{peer.member.name} {since}", hint)
 
 
 def clock(facts: Facts) -> Iterator[Finding]:
+    if facts.view.now < WRITTEN:
+        text = "this clock is years behind: it was not set since this machine was switched on"
+        yield Finding("clock", "warning", text, SET_CLOCK)
+        return
     if not facts.clocks:
         return
     skew = statistics.median(facts.clocks.values())
     if abs(skew) > CLOCK_SKEW:
         side = "behind" if skew > 0 else "ahead of"
         text = f"this clock is {duration(abs(skew))} {side} the others"
-        yield Finding("clock", "warning", text, "switch on time synchronisation: timedatectl set-ntp true")
+        yield Finding("clock", "warning", text, SET_CLOCK)
         return
     off = [name for name, difference in facts.clocks.items() if abs(difference) > CLOCK_SKEW]
     if off:
@@ -128,7 +136,7 @@ def stale_roster(facts: Facts) -> Iterator[Finding]:
     if behind:
         text = f"{_names(behind)} holds another roster than this node"
         yield Finding("roster", "warning", text, "it should pass within seconds; if not, restart that node")
-    elif facts.view.peers:
+    elif any(peer.state != "unreachable" for peer in facts.view.peers):
         yield Finding("roster", "ok", "every linked member holds the same roster")
 
 
@@ -141,6 +149,7 @@ def version(facts: Facts) -> Iterator[Finding]:
 
 
 RULES = (membership, network, port, multicast, isolation, unreachable, clock, one_key, stale_roster, version)
+RULES_OF_REVOKED = (membership, network, port, clock, one_key)  # nobody links with it any more
 
 
 def _lasts(peer: Peer, now: float) -> bool:

@@ -38,6 +38,7 @@ SAVE_PEERS = 30.0  # seconds between two looks whether an address is new; nothin
 ENROL_RETRY = 5.0  # seconds, at first
 BOOT = (Path("/boot/firmware"), Path("/boot"))
 ENROLMENT = "meshdoor.enrol"
+ONCE = "It is tried again; a file that another device has used is good no more"
 
 
 def run_node(config: Config, state: Path, enrolment: Path | None, interactive: bool) -> int:
@@ -143,7 +144,7 @@ class Node:
             try:
                 await self._desk.join(enrolment, self._peers.whereabouts(instance_name(enrolment.issuer)))
             except PairingError as error:
-                journal.warn("enrolment", f"joining {enrolment.home_name} with {path}: {error}")
+                journal.warn("enrolment", f"joining {enrolment.home_name} with {path}: {error}. {ONCE}")
                 await asyncio.sleep(wait)
                 wait = min(2 * wait, 300.0)
         _discard(path)

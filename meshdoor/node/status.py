@@ -9,7 +9,7 @@ Schema 1, all keys always there; a later schema only adds keys:
                or revoked; pairing is {code, wait_s} while it can be paired
     members    a list of {name, role, id, you, state, since, address, rtt_ms, roster, version, permissions};
                state is ready, ringing, in call, joining, unreachable or revoked; since is a Unix time;
-               roster is in step or behind
+               roster is in step or behind, null while there is no link
     newcomers  a list of {name, role, id, address, age_s}
     press      {screens, phones, would_ring: [name], would_not: [{name, why}], text}
     alarms     a list of {kind, text, hint}
@@ -127,7 +127,7 @@ def _row(member: Member, peer: Peer, view: View) -> dict[str, Json]:
         "since": peer.since,
         "address": peer.address,
         "rtt_ms": None if peer.rtt is None else round(peer.rtt * 1000, 2),
-        "roster": "in step" if peer.roster_in_step else "behind",
+        "roster": None if peer.version is None else "in step" if peer.roster_in_step else "behind",
         "version": peer.version,
     }
 

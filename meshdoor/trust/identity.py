@@ -66,7 +66,7 @@ class Identity:
             private = load_pem_private_key(pem, password=None)
             certificate = x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
         except UNREADABLE as error:
-            raise IdentityError(f"not an identity file: {error}") from None
+            raise IdentityError("not an identity file") from error
         if not isinstance(private, Ed25519PrivateKey):
             raise IdentityError("the identity's key is not an Ed25519 key")
         identity = cls(SigningKey(private.private_bytes_raw()), certificate)
