@@ -61,10 +61,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except MeshdoorError as error:
         return _complain(error)
     except KeyboardInterrupt:
+        print(file=sys.stderr)  # after the ^C that the terminal shows
         return 130
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:
+        return _complain(UserError(str(error)))
     except Exception as error:
         if os.environ.get("MESHDOOR_TRACE"):
             raise

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import sys
 
-from meshdoor.cli.output import Subparsers, client, local_time, print_json, table
+from meshdoor.cli.output import Subparsers, agrees, client, local_time, print_json, table
+from meshdoor.control.client import Client
 from meshdoor.errors import UserError
 
 
@@ -16,6 +18,7 @@ def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.Argume
     parser = verbs.add_parser("revoke", parents=[common], help="throw a member out, everywhere, at once and for good")
     parser.add_argument("member", help="its name, id or the beginning of its id")
     parser.add_argument("--json", action="store_true", help="one JSON document")
+    parser.add_argument("--yes", action="store_true", help="do not ask")
     parser.set_defaults(run=revoke)
 
     parser = verbs.add_parser("rename", parents=[common], help="give a member another name")
@@ -53,12 +56,25 @@ def members(options: argparse.Namespace) -> int:
 
 def revoke(options: argparse.Namespace) -> int:
     with client(options) as node:
+        if sys.stdin.isatty() and not (options.yes or options.json) and not _confirmed(node, options.member):
+            raise UserError("nobody was revoked")
         answer = node.call("revoke", member=options.member)
     if options.json:
         print_json(answer)
     else:
         print(f"{answer['name']} ({answer['id']}) is out. {_told(answer['told'])}")
     return 0
+
+
+def _confirmed(node: Client, text: str) -> bool:
+    """There is no way back, so say who it is. Where no single member is meant, the node says so."""
+    rows = [row for row in node.call("status")["members"] if row["state"] != "revoked"]
+    meant = [row for row in rows if row["name"].casefold() == text.strip().casefold()]
+    meant = meant or [row for row in rows if row["id"].startswith(text.strip().lower())]
+    if len(meant) != 1:
+        return True
+    itself = " It is THIS node." if meant[0]["you"] else ""
+    return agrees(f"Throw out {meant[0]['name']} ({meant[0]['role']}, {meant[0]['id']}) for good?{itself}")
 
 
 def _told(count: int) -> str:
