@@ -11,13 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Final
 
+from meshdoor.calls.policy import LINK, member_of
 from meshdoor.errors import LocalProtocolError
 from meshdoor.sip.flow import SECURE_PORT, Flow, Target
 from meshdoor.sip.uri import SipUri
 from meshdoor.transport.base import Sink
 from meshdoor.trust.identity import device_id
 
-LINK: Final = "LINK"
 DOMAIN: Final = "home.arpa"
 
 SendSip = Callable[[bytes, bytes], bool]
@@ -37,7 +37,7 @@ class LinkTransport:
         self._sink = sink
 
     def send(self, flow: Flow, data: bytes) -> bool:
-        key = member_key(flow)
+        key = member_of(flow)
         try:
             return key is not None and self._send(key, data)
         except LocalProtocolError:
@@ -68,11 +68,6 @@ class LinkTransport:
 def link_flow(own_key: bytes, key: bytes) -> Flow:
     """The flow from one member to another."""
     return Flow(LINK, (host_of(own_key), SECURE_PORT), (host_of(key), SECURE_PORT), key.hex())
-
-
-def member_key(flow: Flow) -> bytes | None:
-    """The pinned key of the other end of a link; None for every other transport."""
-    return bytes.fromhex(str(flow.connection)) if flow.transport == LINK else None
 
 
 def host_of(key: bytes) -> str:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from meshdoor.calls.policy import member_of
 from meshdoor.sip.events import Answered, Ended, Failed, FlowLost, IncomingInvite
 from meshdoor.sip.flow import Flow
 from meshdoor.sip.headers import Reason
 from meshdoor.sip.machine import Failure
-from meshdoor.transport.links import LinkTransport, host_of, link_flow, member_key
+from meshdoor.transport.links import LinkTransport, host_of, link_flow
 from tests.mesh.houses import identities
 from tests.mesh.nodes import Node, linked
 from tests.transport.ends import ANSWER, OFFER, End, Told
@@ -41,7 +42,7 @@ async def test_a_call_over_a_link() -> None:
     async with house() as (door, screen, _):
         session = door.endpoint.invite(door.transport.target(screen.key, "screen"), OFFER)
         invite = await screen.one(IncomingInvite)
-        assert member_key(invite.flow) == door.key
+        assert member_of(invite.flow) == door.key
         with screen.endpoint.acting() as now:
             invite.session.accept(ANSWER, now)
         assert (await door.one(Answered)).body == ANSWER
@@ -79,10 +80,10 @@ async def test_what_no_frame_can_carry_fails() -> None:
 
 def test_a_flow_of_a_link_is_named_by_the_key_of_its_peer() -> None:
     flow = link_flow(DOOR.key, SCREEN.key)
-    assert member_key(flow) == SCREEN.key
+    assert member_of(flow) == SCREEN.key
     assert flow.secure
     assert str(flow.contact("door")) == f"sip:door@{host_of(DOOR.key)}:5061;transport=tls"
-    assert member_key(Flow("TLS", ("10.0.0.1", 5061), ("10.0.0.2", 5061), SCREEN.key.hex())) is None
+    assert member_of(Flow("TLS", ("10.0.0.1", 5061), ("10.0.0.2", 5061), SCREEN.key.hex())) is None
 
 
 async def test_what_comes_before_it_is_open_or_after_it_is_closed_is_dropped() -> None:
