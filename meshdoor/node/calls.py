@@ -10,6 +10,7 @@ from typing import Any
 
 from meshdoor.calls import plan
 from meshdoor.calls.fork import State as ForkState
+from meshdoor.calls.policy import member_of
 from meshdoor.config import Config
 from meshdoor.control import Json
 from meshdoor.errors import Refused, RemoteProtocolError
@@ -26,7 +27,7 @@ from meshdoor.sip import events as sip
 from meshdoor.sip.core import Config as SipConfig
 from meshdoor.sip.flow import Target
 from meshdoor.transport.endpoint import SipEndpoint
-from meshdoor.transport.links import LinkTransport, member_key
+from meshdoor.transport.links import LinkTransport
 from meshdoor.trust.permissions import Permission, Role
 
 MAX_LISTENERS = 16
@@ -174,7 +175,7 @@ class CallService:
     def _invited(self, event: sip.IncomingInvite) -> None:
         """Who calls is who has proven the key of the link; what it may is what the roster says."""
         roster = self._house.membership.roster
-        caller = roster.member(member_key(event.flow) or b"")
+        caller = roster.member(member_of(event.flow) or b"")
         itself = self._house.membership.itself
         if caller is None or itself is None:
             event.session.reject(plan.FORBIDDEN, self.now())
