@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import asyncio
-import tempfile
 import time
 from pathlib import Path
 
@@ -32,6 +30,9 @@ def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.Argume
 
 
 def run(options: argparse.Namespace) -> int:
+    import asyncio
+    import tempfile
+
     from rich.console import Console
 
     from meshdoor.demo.play import Choices, Play
@@ -61,6 +62,8 @@ def _check(options: argparse.Namespace) -> None:
 
 
 def _out(given: Path | None) -> Path:
+    import tempfile
+
     if given is None:
         return Path(tempfile.mkdtemp(prefix="meshdoor-seen-"))
     try:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
-import dataclasses
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from meshdoor import config
 from meshdoor.cli.output import Subparsers, state_path
+
+if TYPE_CHECKING:
+    from meshdoor.config import Config
 
 
 def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -34,8 +36,12 @@ def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.Argume
     parser.set_defaults(run=run)
 
 
-def settings(options: argparse.Namespace) -> config.Config:
+def settings(options: argparse.Namespace) -> Config:
     """The file's settings with those of the command line over them. Raises ConfigError."""
+    import dataclasses
+
+    from meshdoor import config
+
     chosen = config.load(options.config, state_path(options))
     mesh = dataclasses.replace(
         chosen.mesh,
