@@ -8,6 +8,7 @@ from pathlib import Path
 
 import av
 from av.error import FFmpegError
+from av.video.reformatter import VideoReformatter
 
 from meshdoor.errors import EngineError
 
@@ -30,7 +31,8 @@ def encode(frame: av.VideoFrame, ending: str) -> bytes:
         encoder.width, encoder.height, encoder.pix_fmt = frame.width, frame.height, pixels
         encoder.time_base = Fraction(1, 1)
         encoder.options = options
-        picture = frame.reformat(format=pixels)
+        # Not `frame.reformat`: it keeps its state in the frame, which several threads may be writing at once.
+        picture = VideoReformatter().reformat(frame, format=pixels)
         picture.pts, picture.time_base = 0, Fraction(1, 1)
         return b"".join(map(bytes, [*encoder.encode(picture), *encoder.encode(None)]))
     except FFmpegError as error:
