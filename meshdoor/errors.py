@@ -14,6 +14,7 @@
         ├── StatementError        a roster statement that is malformed or wrongly signed
         ├── PairingError          a pairing that failed, with the reason a person can read
         │   └── WrongCode         the other side did not know the code
+        ├── GrantError            a door-open grant, or its receipt, that is malformed or wrongly signed
         ├── LinkError             a mesh link frame that breaks the framing
         ├── AnnouncementError     an mDNS record that does not describe a node
         ├── SipError              a SIP message that breaks the grammar or a rule; has a status to answer with
@@ -80,6 +81,10 @@ class PairingError(RemoteProtocolError):
 
 class WrongCode(PairingError):
     """The code is wrong."""
+
+
+class GrantError(RemoteProtocolError):
+    """A door-open grant or its receipt is malformed or wrongly signed."""
 
 
 class LinkError(RemoteProtocolError):
