@@ -16,6 +16,7 @@ from meshdoor.mesh.wire import Event, HelloReceived, LinkConnection, Lost, Phase
 HANDSHAKE_DEADLINE = 5.0  # seconds from the connection to the HELLO that makes it a link
 MAX_BUFFER = 4 * 2**20  # bytes that a stalled peer may leave in our memory
 USER_TIMEOUT = 12000  # ms without an acknowledgement (TCP_USER_TIMEOUT, RFC 5482)
+TCP_THIN_LINEAR_TIMEOUTS = 16  # linux/tcp.h: no exponential back-off while little is under way
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: drop what the kernel has not sent
 
@@ -110,9 +111,10 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        transport.get_extra_info("socket").setsockopt(
-            socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT
-        )
+        sock = transport.get_extra_info("socket")
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT)
+        # A message that is lost twice must not wait twice as long: what rings now is worthless later.
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, 1)
         self._timer = self._loop.call_later(HANDSHAKE_DEADLINE, self._too_slow)
         if self._over:
             reset(transport)

@@ -38,6 +38,7 @@ from meshdoor.trust.identity import Identity
 
 DIAL_DEADLINE = 8.0  # seconds for all addresses of a member
 MAX_ADDRESSES = 8
+CHASERS = (0.008, 0.025, 0.06)
 GRID = KEEP_ALIVE * JITTER / 2  # seconds
 
 
@@ -115,6 +116,7 @@ class Links:
         self._waiting: dict[bytes, Link] = {}
         self._dials: dict[bytes, asyncio.Future[None]] = {}
         self._open: dict[Link, Callable[[], None]] = {}
+        self._hurried: set[bytes] = set()
         self._log = LogLimiter()
         self._present = Presence()
         self._reception = Reception(self._present, self._receive, events.pairing, self.refused)
@@ -176,7 +178,12 @@ class Links:
 
     def send_sip(self, key: bytes, message: bytes) -> bool:
         """Send a SIP message; False when there is no link."""
-        return self._with(key, lambda connection: connection.send_sip(message))
+        sent = self._with(key, lambda connection: connection.send_sip(message))
+        if sent and key in self._hurried:
+            loop = asyncio.get_running_loop()
+            for delay in CHASERS:
+                loop.call_later(delay, self._chase, key)
+        return sent
 
     def send_note(self, key: bytes, note: dict[str, Any]) -> bool:
         """Send a note; False when there is no link."""
@@ -193,6 +200,7 @@ class Links:
     def hurry(self, key: bytes, interval: float | None) -> bool:
         """Notice a loss sooner, as during a call; None: as usual. False when there is no link."""
         now = asyncio.get_running_loop().time()
+        (self._hurried.discard if interval is None else self._hurried.add)(key)
         return self._with(key, lambda connection: connection.hurry(interval, now))
 
     def cut(self, key: bytes, reason: str) -> None:
@@ -284,6 +292,10 @@ class Links:
     def closed(self, link: Link) -> None:
         del self._open[link]
         self._present.leave(link)
+
+    def _chase(self, key: bytes) -> None:
+        now = asyncio.get_running_loop().time()
+        self._with(key, lambda connection: connection.chase(now))
 
     def _take(self, link: Link) -> None:
         """This is the link now."""

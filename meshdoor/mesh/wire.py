@@ -223,6 +223,12 @@ class LinkConnection:
         """Tell the peer at once how busy this node is."""
         self._report(self._digest, state, now)
 
+    def chase(self, now: float) -> None:
+        """Send something small behind what was sent before. TCP knows of a lost last segment only after 200 ms or
+        more, but of one that another has overtaken at once (RFC 8985 §7.2)."""
+        self._must_be_up()
+        self._ping(now)
+
     def hurry(self, interval: float | None, now: float) -> None:
         """Send keep-alives every `interval` seconds, as while a call is on; None: as usual."""
         self._must_be_up()
