@@ -64,5 +64,7 @@ Roster
     away. Two nodes that tell each other what the other's heads lack, until the heads agree, hold the
     same roster; `Roster.digest`, SHA-256 of the sorted heads cut to 16 bytes, tells whether they do.
 
+Door-open grants are specified in `meshdoor.trust.grants`.
+
 Vectors: tests/data/trust/identity.json, tests/data/trust/roster.json.
 """
