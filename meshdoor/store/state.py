@@ -5,6 +5,7 @@
     node.json         what this node was told to be: name and role
     peers.json        last-known addresses
     enrolments.json   tokens that were handed out and not used yet
+    ledger.db         the ring ledger, on screens (see ledgerfile)
 
 The directory is 0700 and its files are 0600, of this user; anything else is refused with the command that
 mends it. One node at a time holds the directory's lock. Saving what is there already writes nothing.
@@ -52,7 +53,8 @@ class Table(StrEnum):
     ENROLMENTS = "enrolments.json"
 
 
-FILES = (IDENTITY, ROSTER, *Table)
+LEDGER = "ledger.db"
+FILES = (IDENTITY, ROSTER, *Table, LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm")
 
 
 @dataclass(frozen=True, slots=True)
