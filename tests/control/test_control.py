@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import stat
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
@@ -12,7 +14,7 @@ import pytest
 
 from meshdoor.control import Json, decode, error_from_json
 from meshdoor.control.client import Client
-from meshdoor.control.server import Progress, serve
+from meshdoor.control.server import MAX_CONNECTIONS, Progress, serve
 from meshdoor.errors import NotFound, NotRunning, RemoteProtocolError, UserError
 
 
@@ -125,3 +127,83 @@ def test_an_error_of_unknown_kind_is_still_one() -> None:
 def test_only_objects_are_messages(line: bytes) -> None:
     with pytest.raises(RemoteProtocolError):
         decode(line)
+
+
+def strange_node(state: Path, answer: bytes) -> threading.Thread:
+    """Something that is no node listens there, gives one answer and hangs up."""
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(str(state / "control.sock"))
+    listener.listen()
+
+    def run() -> None:
+        with listener, listener.accept()[0] as connection:
+            connection.recv(1000)
+            connection.sendall(answer)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize(
+    ("answer", "text"), [(b"HTTP/1.1 400 Bad Request\r\n", "is not a node"), (b"", "stopped while it was asked")]
+)
+def test_what_is_no_node_is_told_of(tmp_path: Path, answer: bytes, text: str) -> None:
+    thread = strange_node(tmp_path, answer)
+    with Client(tmp_path) as client, pytest.raises(NotRunning, match=text):
+        client.call("status")
+    thread.join()
+
+
+def test_a_node_that_says_nothing(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "control.sock"))
+        listener.listen()
+        with Client(tmp_path, timeout=0.05) as client, pytest.raises(NotRunning, match="did not answer in time"):
+            client.call("status")
+
+
+def test_a_node_that_has_hung_up(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX) as listener:
+        listener.bind(str(tmp_path / "control.sock"))
+        listener.listen()
+        with Client(tmp_path) as client:
+            listener.accept()[0].close()
+            with pytest.raises(NotRunning, match="stopped while it was asked"):
+                client.call("status")
+
+
+def test_a_node_of_another_account(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def forbidden(*_: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr("meshdoor.control.client.reachable_path", forbidden)
+    with pytest.raises(NotRunning, match="no right to talk to the node"):
+        Client(tmp_path)
+
+
+async def test_too_many_connections_are_closed(tmp_path: Path) -> None:
+    async with serve(tmp_path, VERBS):
+        path = str(tmp_path / "control.sock")
+        kept = [await asyncio.open_unix_connection(path) for _ in range(MAX_CONNECTIONS)]
+        reader, writer = await asyncio.open_unix_connection(path)
+        assert await reader.read() == b""
+        for _, each in [*kept, (reader, writer)]:
+            each.close()
+
+
+async def test_who_does_not_read_is_not_served_further(tmp_path: Path) -> None:
+    answered = 0
+
+    async def big(args: Mapping[str, Json], progress: Progress) -> Json:
+        nonlocal answered
+        answered += 1
+        return "x" * 500_000
+
+    async with serve(tmp_path, {"big": big}):
+        _, writer = await asyncio.open_unix_connection(str(tmp_path / "control.sock"))
+        writer.write(b'{"verb":"big"}\n' * 1000)
+        for _ in range(1000):
+            await asyncio.sleep(0)
+        assert 0 < answered < 100
+        writer.transport.abort()
