@@ -17,6 +17,7 @@ from av.error import FFmpegError
 from meshdoor.errors import EngineError, RtpError
 from meshdoor.media.background import Worker
 from meshdoor.rtp.access_unit import AccessUnit
+from meshdoor.rtp.nal import ParameterSets, join_annex_b
 
 log = logging.getLogger(__name__)
 
@@ -27,20 +28,32 @@ _CODECS = {"H264": "h264", "VP8": "libvpx"}
 
 
 class VideoDecoder:
-    """Makes a picture of each access unit at once. Raises EngineError for a codec that is not known."""
+    """Makes a picture of each access unit at once."""
 
-    def __init__(self, codec: str) -> None:
+    def __init__(self, codec: str, fmtp: str = "") -> None:
+        """`fmtp` may hold the parameter sets of a peer that sends them nowhere else. Raises EngineError for a codec
+        that is not known."""
         if codec not in _CODECS:
             raise EngineError(f"pictures cannot be seen as {codec}")
         self._codec = _CODECS[codec]
+        self._parameter_sets = _parameter_sets(fmtp)
         self._context = self._open()
 
     def decode(self, unit: AccessUnit) -> av.VideoFrame:
         """Raises RtpError for what cannot be decoded whole; after that it begins again with a key frame."""
+        if not unit.data:  # to libav, this is the end
+            raise RtpError("an empty picture")
         try:
-            frames = self._context.decode(av.Packet(unit.data))
+            return self._decode(unit.data)
+        except RtpError:
+            if unit.key:
+                self._context = self._open()
+            raise
+
+    def _decode(self, data: bytes) -> av.VideoFrame:
+        try:
+            frames = self._context.decode(av.Packet(data))
         except FFmpegError as error:
-            self._context = self._open()
             raise RtpError(f"a picture that cannot be decoded: {error.strerror}") from None
         if not frames or frames[-1].is_corrupt:
             raise RtpError("a picture that came out damaged" if frames else "no picture came out")
@@ -53,7 +66,21 @@ class VideoDecoder:
         context.thread_type, context.thread_count = "NONE", 1
         context.flags |= Flags.low_delay
         context.options = {"max_pixels": str(MAX_PIXELS)}
+        if self._parameter_sets:
+            context.extradata = self._parameter_sets
         return context
+
+
+def _parameter_sets(fmtp: str) -> bytes:
+    """As a byte stream; empty where there are none that make sense (RFC 6184 §8.1)."""
+    for parameter in fmtp.split(";"):
+        name, _, value = parameter.strip().partition("=")
+        if name.lower() == "sprop-parameter-sets":
+            try:
+                return join_annex_b(ParameterSets.parse(value).nals)
+            except RtpError as error:
+                log.info("%s", error)
+    return b""
 
 
 @dataclass(frozen=True, slots=True)

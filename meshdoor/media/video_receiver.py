@@ -109,7 +109,7 @@ class VideoReceiver:
             self._call(self._shown, decoder, frame, at, number)
 
         owner = DecoderOwner(show, lambda: self._call(self._failed, decoder), lambda: display.hide(leg))
-        decoder = DecoderThread(VideoDecoder(self._plan.codec), owner, f"decoder of {leg}")
+        decoder = DecoderThread(VideoDecoder(self._plan.codec, self._plan.fmtp), owner, f"decoder of {leg}")
         return decoder
 
     def _call(self, function: Callable[..., None], *arguments: object) -> None:
