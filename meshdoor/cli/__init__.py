@@ -11,7 +11,6 @@ import os
 import sys
 from collections.abc import Sequence
 
-from meshdoor import __version__
 from meshdoor.cli import (
     backup,
     demo,
@@ -27,6 +26,7 @@ from meshdoor.cli import (
 )
 from meshdoor.cli.output import style
 from meshdoor.errors import MeshdoorError, Refused, UserError
+from meshdoor.version import __version__
 
 VERBS = (run, found, pair, enrol, status, doctor, members, backup, identity, reset, demo)
 

@@ -6,6 +6,7 @@ import argparse
 import time
 from pathlib import Path
 
+from meshdoor.cli import status
 from meshdoor.cli.output import Subparsers
 from meshdoor.errors import UserError
 
@@ -44,7 +45,7 @@ def run(options: argparse.Namespace) -> int:
     out = _out(options.out)
     choices = Choices(options.screens, options.camera, options.loss, options.auto)
     with tempfile.TemporaryDirectory(prefix="meshdoor-demo-") as folder, stage(Path(folder), options.loopback) as set_:
-        faults = asyncio.run(Play(console, set_, out, choices).run())
+        faults = asyncio.run(Play(console, set_, out, choices, status.render).run())
     for fault in faults:
         console.print(f"not as it should be: {fault}", style="bold red", highlight=False)
     console.print(f"Pictures and sound are in {out}", highlight=False)

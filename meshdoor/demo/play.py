@@ -6,13 +6,12 @@ import asyncio
 import contextlib
 import sys
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from meshdoor.cli import status
 from meshdoor.client import connect
 from meshdoor.control import Json
 from meshdoor.demo.stage import Actor, Part, Stage
@@ -21,6 +20,8 @@ from meshdoor.errors import Refused, UserError
 
 if TYPE_CHECKING:
     from rich.console import Console
+
+Render = Callable[[Json], str]  # a status, as a person reads it
 
 ROOMS = ("Kitchen", "Hall", "Bedroom", "Study", "Attic", "Workshop")
 DOOR_TONE, FIRST_TONE, TONE_STEP = 440, 600, 100  # Hz
@@ -59,11 +60,12 @@ class Cast:
 class Play:
     """One showing. `folder` is where pictures and sound go."""
 
-    def __init__(self, console: Console, stage: Stage, folder: Path, choices: Choices) -> None:
+    def __init__(self, console: Console, stage: Stage, folder: Path, choices: Choices, render: Render) -> None:
         self._console = console
         self._stage = stage
         self._folder = folder
         self._choices = choices
+        self._render = render
         self._faults: list[str] = []
         self._timeline = Timeline(console)
 
@@ -115,7 +117,7 @@ class Play:
     async def _show_status(self, actor: Actor) -> None:
         document = await actor.until("status", lambda seen: not seen["attention"])
         self._console.print(f"\n[dim]$ meshdoor status[/dim]      [dim](on {actor.name})[/dim]", highlight=False)
-        self._console.print(status.render(document) + "\n", highlight=False, markup=False)
+        self._console.print(self._render(document) + "\n", highlight=False, markup=False)
 
     async def _press(self, cast: Cast) -> None:
         if self._choices.loss:

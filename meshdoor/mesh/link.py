@@ -12,7 +12,6 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Protocol
 
-from meshdoor import __version__
 from meshdoor.errors import LinkError
 from meshdoor.mesh.announcement import Address
 from meshdoor.mesh.connection import Link
@@ -35,6 +34,7 @@ from meshdoor.mesh.wire import (
 )
 from meshdoor.ratelimit import LogLimiter
 from meshdoor.trust.identity import Identity
+from meshdoor.version import __version__
 
 DIAL_DEADLINE = 8.0  # seconds for all addresses of a member
 MAX_ADDRESSES = 8

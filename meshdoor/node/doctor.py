@@ -10,10 +10,10 @@ import statistics
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from meshdoor import __version__
 from meshdoor.control import Json
 from meshdoor.mesh.peers import Peer
 from meshdoor.node.status import View, duration, node_state
+from meshdoor.version import __version__
 
 PATIENCE = 10.0  # seconds that a peer may take to be seen or linked before it counts as a finding
 WRITTEN = 1735689600.0  # 2025-01-01: no clock that is set shows less

@@ -21,12 +21,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from meshdoor import __version__
 from meshdoor.control import Json
 from meshdoor.mesh.peers import Alarm, Newcomer, Peer
 from meshdoor.trust.identity import device_id
 from meshdoor.trust.permissions import Permission, Role
 from meshdoor.trust.roster import Member, Roster
+from meshdoor.version import __version__
 
 RINGING_STATES = ("ready", "ringing", "in call")
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-import meshdoor
-
 SYSTEM = Path("/var/lib/meshdoor")
 
 
 def checkout() -> Path | None:
     """The source checkout that this package runs from, or None when it is installed."""
-    return checkout_of(Path(meshdoor.__file__))
+    return checkout_of(Path(__file__).parent)
 
 
 def checkout_of(module: Path) -> Path | None:
