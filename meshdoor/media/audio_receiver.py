@@ -8,7 +8,7 @@ from pathlib import Path
 from meshdoor.errors import EngineError, RtpError
 from meshdoor.media.audio_decoder import AudioDecoder, decoder
 from meshdoor.media.messages import DtmfReceived, Event, FirstSound, StreamPlan
-from meshdoor.media.playout import Playout
+from meshdoor.media.playout import Stage
 from meshdoor.media.sound import PIECE, RATE
 from meshdoor.rtp.dtmf import DtmfReceiver
 from meshdoor.rtp.packet import RtpPacket
@@ -24,7 +24,7 @@ class AudioReceiver:
 
     pictures_shown = pictures_lost = 0
 
-    def __init__(self, leg: str, plan: StreamPlan, playout: Playout, emit: Callable[[Event], None]) -> None:
+    def __init__(self, leg: str, plan: StreamPlan, playout: Stage, emit: Callable[[Event], None]) -> None:
         """Raises EngineError for a codec that is not known."""
         self.undecodable = 0
         self._leg = leg

@@ -24,6 +24,14 @@ class Voice(Protocol):
         ...
 
 
+class Stage(Protocol):
+    """Where voices are heard: a `Playout`."""
+
+    def add(self, voice: Voice) -> None: ...
+
+    def remove(self, voice: Voice) -> None: ...
+
+
 class Playout:
     """The speaker is open while there is a voice to hear. Without a speaker, voices are pulled all the same."""
 
