@@ -12,6 +12,10 @@ A file is TOML, found at `--config FILE`, else `config.toml` in the state direct
     [sip]
     port = 5060                 # UDP and TCP, devices outside the mesh; 0 takes any
 
+    [lock]                      # makes this node a lock, as role = "lock" does
+    of = "Front door"           # the door that it opens, by its name; "" for all of them
+    pulse = 3.0                 # seconds that it stays open
+
     [log]
     format = "json"             # else "text"
 """
@@ -24,12 +28,14 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import NoneType
 from typing import Any, TypeVar, get_args, get_type_hints
 
 from meshdoor.errors import ConfigError
 
 SYSTEM_FILE = Path("/etc/meshdoor/config.toml")
 MAX_NAME = 64
+MAX_PULSE = 60.0  # seconds; a lock is not to be left open by mistake
 
 T = TypeVar("T")
 
@@ -77,6 +83,14 @@ class MediaConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class LockConfig:
+    """A lock at this node: the name of the door it opens, and for how many seconds."""
+
+    of: str = ""
+    pulse: float = 3.0
+
+
+@dataclass(frozen=True, slots=True)
 class LogConfig:
     """How the node writes its log: `text`, one readable line an event, or `json`, one object a line."""
 
@@ -93,6 +107,7 @@ class Config:
     sip: SipConfig = field(default_factory=SipConfig)
     ring: RingConfig = field(default_factory=RingConfig)
     media: MediaConfig = field(default_factory=MediaConfig)
+    lock: LockConfig | None = None
     log: LogConfig = field(default_factory=LogConfig)
 
     def __post_init__(self) -> None:
@@ -101,14 +116,18 @@ class Config:
         _one_of("log.format", self.log.format, ("text", "json"))
         _port("mesh.port", self.mesh.port)
         _port("sip.port", self.sip.port)
+        if self.lock is not None:
+            check_name(self.lock.of, "lock.of")
+            if not 0.1 <= self.lock.pulse <= MAX_PULSE:
+                raise ConfigError(f"lock.pulse: {self.lock.pulse} is not from 0.1 to {MAX_PULSE:.0f} seconds")
 
 
-def check_name(name: str) -> str:
+def check_name(name: str, where: str = "name") -> str:
     """The name of a node or a home: at most 64 printable characters. Raises ConfigError."""
     if len(name) > MAX_NAME:
-        raise ConfigError(f"name: longer than {MAX_NAME} characters")
+        raise ConfigError(f"{where}: longer than {MAX_NAME} characters")
     if not name.isprintable() or name != name.strip():
-        raise ConfigError(f"name: {name!r} has characters that cannot be shown, or spaces around it")
+        raise ConfigError(f"{where}: {name!r} has characters that cannot be shown, or spaces around it")
     return name
 
 
@@ -151,6 +170,9 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         if not isinstance(value, Mapping):
             raise ConfigError(f"{where}: must be a table")
         return _build(kind, value, f"{where}.")  # type: ignore[arg-type]
+    if NoneType in get_args(kind):
+        (kind,) = (each for each in get_args(kind) if each is not NoneType)
+        return _convert(kind, value, where)
     if get_args(kind):
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise ConfigError(f"{where}: must be a list of strings")

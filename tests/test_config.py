@@ -40,6 +40,10 @@ def test_the_state_directory_may_hold_one(tmp_path: Path) -> None:
         ("name = ' x'", "name: ' x' has characters"),
         ("name = '" + "x" * 65 + "'", "name: longer than 64"),
         ("name =", "not valid TOML"),
+        ("lock = 3", "lock: must be a table"),
+        ("[lock]\npulse = 0", "lock.pulse: 0.0 is not from 0.1 to 60 seconds"),
+        ("[lock]\npulse = nan", "lock.pulse: nan is not"),
+        ("[lock]\nof = ' x'", "lock.of: ' x' has characters"),
     ],
 )
 def test_errors_name_the_file_and_the_field(tmp_path: Path, text: str, complaint: str) -> None:
@@ -48,6 +52,13 @@ def test_errors_name_the_file_and_the_field(tmp_path: Path, text: str, complaint
         config.read(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert complaint in str(caught.value)
+
+
+def test_a_lock(tmp_path: Path) -> None:
+    assert config.Config().lock is None
+    assert config.read(written(tmp_path, "[lock]")).lock == config.LockConfig()
+    lock = config.read(written(tmp_path, "[lock]\nof = 'Front door'\npulse = 5")).lock
+    assert lock == config.LockConfig("Front door", 5.0)
 
 
 def test_a_close_name_is_suggested(tmp_path: Path) -> None:
