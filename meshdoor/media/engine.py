@@ -8,6 +8,7 @@ among it, belongs to the loop, so nothing here needs a lock.
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import os
 import signal
@@ -218,6 +219,7 @@ def main() -> None:
     # Ctrl-C reaches the whole process group; the node decides what it means.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     logging.basicConfig(format="%(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    gc.freeze()  # what was imported stays; no collection needs to look at it
     with socket.socket(fileno=int(sys.argv[1])) as port:
         asyncio.run(serve(port))
     wait_for_workers(FINISH_TIMEOUT)
