@@ -73,14 +73,13 @@ class GcmProtector:
         return header + self._keys.rtp.encrypt(vector, packet[length:], header)
 
     def protect_group(self, group: Group) -> bytes:
-        index = self._index(group.ssrc, group.sequence_number, len(group.headers))
+        count = len(group.headers)
+        index = self._index(group.ssrc, group.sequence_number, count)
         salt = self._keys.rtp_salt ^ group.ssrc << 48
-        encrypt = self._keys.rtp.encrypt
-        parts = []
-        for header, payload in zip(group.headers, group.payloads, strict=True):
-            parts.append(header)
-            parts.append(encrypt((salt ^ index).to_bytes(12, "big"), payload, header))
-            index += 1
+        vectors = [(salt ^ one).to_bytes(12, "big") for one in range(index, index + count)]
+        parts = [b""] * (2 * count)
+        parts[::2] = group.headers
+        parts[1::2] = map(self._keys.rtp.encrypt, vectors, group.payloads, group.headers)
         return b"".join(parts)
 
     def protect_rtcp(self, packet: bytes) -> bytes:
