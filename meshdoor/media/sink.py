@@ -38,7 +38,7 @@ class Unit:
     @classmethod
     def of(cls, groups: list[Group], key: bool, timestamp: int, captured: float) -> Unit:
         packets = sum(len(group.payloads) for group in groups)
-        octets = sum(len(payload) for group in groups for payload in group.payloads)
+        octets = sum(map(_size, groups))
         return cls(tuple(groups), key, timestamp, captured, packets, octets)
 
     def typed(self, payload_type: int) -> tuple[Group, ...]:
