@@ -27,6 +27,7 @@ from meshdoor.node import journal
 from meshdoor.node.membership import Membership
 from meshdoor.node.notes import Note, NoteRouter
 from meshdoor.node.pairing import PairingDesk
+from meshdoor.ratelimit import LogLimiter
 from meshdoor.trust.identity import device_id
 from meshdoor.trust.permissions import Role
 from meshdoor.trust.roster import Roster
@@ -62,6 +63,7 @@ class House:
         self._sip_port = config.sip.port
         self._tasks: asyncio.TaskGroup | None = None
         self._knocking = 0
+        self._log = LogLimiter()
         self._known = membership.roster
         membership.listen(self._roster_changed)
 
@@ -184,7 +186,9 @@ class House:
         before = {newcomer.id for newcomer in self.peers.newcomers()}
         self.peers.saw(announcement, _now(), source)
         for newcomer in self.peers.newcomers():
-            if newcomer.id not in before and self.membership.itself is not None:
+            if newcomer.id in before or self.membership.itself is None:
+                continue
+            if self._log.admit(newcomer.id, _now()) is not None:  # somebody may invent thousands
                 journal.say("newcomer", f"{newcomer.name} ({newcomer.role}) can be paired", id=newcomer.id)
         self._wake()
 

@@ -83,6 +83,8 @@ class Verbs:
     async def found(self, args: Args) -> Json:
         """Found a home, unless there is one in reach that this node could join."""
         home = check_name(args.text("home"))
+        if not home:
+            raise UserError("the name of the home is empty", 'for example: meshdoor found "My home"')
         near = self._house.peers.homes()
         if near and not args.flag("anyway"):
             raise Refused(
