@@ -19,6 +19,7 @@ from meshdoor.cli import (
     found,
     identity,
     members,
+    open,
     pair,
     reset,
     run,
@@ -28,7 +29,7 @@ from meshdoor.cli.output import style
 from meshdoor.errors import MeshdoorError, Refused, UserError
 from meshdoor.version import __version__
 
-VERBS = (run, found, pair, enrol, status, doctor, members, backup, identity, reset, demo)
+VERBS = (run, found, pair, enrol, open, status, doctor, members, backup, identity, reset, demo)
 
 
 def build_parser() -> argparse.ArgumentParser:
