@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
@@ -22,6 +22,7 @@ from tests.lab.weather import Weather
 
 TOOLS = ("unshare", "ip", "nft")
 MAX_HOSTS = 250
+CROWD = 16  # hosts
 ALL_TAILS = 400  # lines of all logs together that a failure shows, or a little more
 ALL_NAMESPACES = ["--net", "--mount", "--uts", "--ipc", "--pid", "--fork", "--kill-child", "--mount-proc"]
 # The bridge itself says nothing.
@@ -129,12 +130,31 @@ class House:
                 f"link set {host.port} master house up"
             )
         self._ip("\n".join(cables))
-        for switching in [host.start(_switch_on(host)) for host in hosts]:
-            if switching.wait() != 0:
-                raise LabError(switching.tail())
-        for host in hosts:
-            host.processes.clear()
+        self._batches({host: _switch_on(host) for host in hosts})
+        if len(self.hosts) > CROWD:
+            self._introduce()
         return hosts
+
+    def _introduce(self) -> None:
+        """Tell all hosts of each other: permanent neighbours do not count in the kernel's table, which all network
+        namespaces share and which a crowd overfills (net.ipv4.neigh.default.gc_thresh3)."""
+        self._batches({host: [f"neigh replace {there}" for there in self._neighbours(host)] for host in self})
+
+    def _neighbours(self, host: Host) -> Iterator[str]:
+        for other in self:
+            if other is not host:
+                for address in filter(None, (other.ipv4, other.ipv6)):
+                    yield f"{address} lladdr {other.mac} nud permanent dev {INTERFACE}"
+
+    def _batches(self, lines: Mapping[Host, Sequence[str]]) -> None:
+        """Give each host its lines for `ip -batch`, all at once."""
+        before = {host: list(host.processes) for host in lines}
+        running = [host.start(["ip", "-batch", str(_file(host, text))]) for host, text in lines.items()]
+        for batch in running:
+            if batch.wait() != 0:
+                raise LabError(batch.tail())
+        for host in lines:
+            host.processes[:] = before[host]
 
     @property
     def processes(self) -> list[Process]:
@@ -159,12 +179,16 @@ class House:
 
 
 def _switch_on(host: Host) -> list[str]:
-    """The argv that sets up the network inside of a host."""
-    lines = host.directory / "network"
-    lines.write_text(
-        "link set lo up\n"
-        f"address add {host.ipv4}/24 brd + dev {INTERFACE}\n"
-        f"link set {INTERFACE} up\n"
-        f"route add 224.0.0.0/4 dev {INTERFACE}\n"
-    )
-    return ["ip", "-batch", str(lines)]
+    """What sets up the network inside of a host."""
+    return [
+        "link set lo up",
+        f"address add {host.ipv4}/24 brd + dev {INTERFACE}",
+        f"link set {INTERFACE} up",
+        f"route add 224.0.0.0/4 dev {INTERFACE}",
+    ]
+
+
+def _file(host: Host, lines: Sequence[str]) -> Path:
+    path = host.directory / "network"
+    path.write_text("\n".join([*lines, ""]))
+    return path
