@@ -23,10 +23,10 @@ SocketAddress = tuple[str, int] | tuple[str, int, int, int]
 def socket_address(host: str, port: int) -> tuple[socket.AddressFamily, SocketAddress]:
     """Of a numeric host; names are not looked up. Raises EngineError."""
     try:
-        found = socket.getaddrinfo(
-            host, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV
-        )
-    except (OSError, OverflowError):
+        if not 0 <= port <= 65535:
+            raise OSError
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_DGRAM, flags=socket.AI_NUMERICHOST)
+    except (OSError, UnicodeError):
         raise EngineError(f"{host!r} port {port} is no address") from None
     family, *_, address = found[0]
     return family, address  # type: ignore[return-value]
