@@ -29,7 +29,8 @@ from meshdoor.sdp.negotiation import (
 @dataclass(frozen=True, slots=True)
 class TrackCapability:
     """What we can do of one kind of media. The payload types of `codecs` do not matter; `suites` empty
-    refuses SRTP, `plain` False refuses RTP in the clear."""
+    refuses SRTP, `plain` False refuses RTP in the clear. `kept` are the keys of our last description of the
+    session: one that still fits goes on, and with it what is being sent under it (RFC 4568 §7.1.4)."""
 
     kind: str
     port: int
@@ -39,6 +40,7 @@ class TrackCapability:
     direction: Direction = Direction.SENDRECV
     ptime: int | None = None
     rtcp_mux: bool = True
+    kept: tuple[Crypto, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,13 +133,14 @@ def _known(offered: tuple[Codec, ...], ours: tuple[Codec, ...]) -> list[Codec]:
 def _keys(
     offered: Media, capability: TrackCapability, random_bytes: Callable[[int], bytes]
 ) -> tuple[Crypto | None, Crypto | None] | None:
-    """Our key and theirs: the first offered that we can do, and a fresh one of the same tag and suite.
+    """Our key and theirs: the first offered that we can do, and a kept or fresh one of the same tag and suite.
     None where policy or the lack of a common suite forbids the profile."""
     if offered.profile not in SECURE_PROFILES:
         return (None, None) if capability.plain else None
     for theirs in cryptos_of(offered):
         if theirs.suite in capability.suites:
-            return Crypto.generate(theirs.tag, theirs.suite, random_bytes), theirs
+            kept = (each for each in capability.kept if (each.tag, each.suite) == (theirs.tag, theirs.suite))
+            return next(kept, None) or Crypto.generate(theirs.tag, theirs.suite, random_bytes), theirs
     return None
 
 

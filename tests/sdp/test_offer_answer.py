@@ -292,3 +292,13 @@ def test_any_mixture_of_lines_is_answered_or_refused(lines: list[str]) -> None:
         return
     assert len(answer.tracks) == len(answer.description.media)
     assert wire(answer.description) == answer.description
+
+
+def test_a_later_answer_goes_on_with_the_key_of_the_first() -> None:
+    offer = wire(make_offer(plan(secured(AUDIO))))
+    first = only(answer_offer(offer, SCREEN).tracks)
+    assert first.local_crypto is not None
+    audio = replace(SCREEN.tracks[0], kept=(first.local_crypto,))
+    assert only(answer_offer(offer, replace(SCREEN, tracks=(audio,))).tracks).local_crypto == first.local_crypto
+    other = replace(audio, kept=(replace(first.local_crypto, tag=9),))
+    assert only(answer_offer(offer, replace(SCREEN, tracks=(other,))).tracks).local_crypto != first.local_crypto
