@@ -20,7 +20,6 @@ from meshdoor.media.messages import FirstPicture, Gates, LegOpened, StartLeg, St
 from meshdoor.mesh.frames import State as Busy
 from meshdoor.node import journal, media_plan
 from meshdoor.node.calling import ENGINE_PATIENCE, FAST, RETURN, Desk
-from meshdoor.sdp.attributes import Direction
 from meshdoor.sip import events as sip
 from meshdoor.sip.headers import Reason
 from meshdoor.sip.uas import UasSession
@@ -231,7 +230,7 @@ class Answering:
             return
         with self._desk.endpoint.acting() as now:
             try:
-                visit.answer, visit.streams = media_plan.answer(offer, local, opened, peer, Direction.RECVONLY)
+                visit.answer, visit.streams = media_plan.answer(offer, media_plan.Place(local, opened, peer))
             except SdpError as error:
                 journal.warn("sdp", f"an offer cannot be used: {error}")
                 visit.session.reject(488, now)
@@ -262,6 +261,7 @@ class Answering:
 
     def _accept(self, visit: Visit, now: float) -> None:
         visit.accepted = True
+        self._desk.publish({"event": "answered", "visit": visit.number, "door": self._desk.name_of(visit.door)})
         if visit.answer and not visit.session.over:
             visit.session.accept(visit.answer, now)
 

@@ -1,7 +1,8 @@
 """From codecs to SDP to what the media engine is told: the one place where these three meet.
 
 A door offers video that it sends and audio both ways, with a key of this branch alone (design: a loser cannot
-decrypt the winner's call). A screen answers. What both agreed on becomes the plan of a leg.
+decrypt the winner's call). A screen answers. What both agreed on becomes the plan of a leg. Later offers and answers
+of a session go on with its keys, so that what flows is not disturbed.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import secrets
 import socket
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -17,10 +19,10 @@ from meshdoor.media.messages import Address, LegOpened, StreamPlan
 from meshdoor.rtp.srtp_keys import MasterKey
 from meshdoor.sdp.answer import Answer, Capabilities, TrackCapability, answer_offer
 from meshdoor.sdp.attributes import Direction
-from meshdoor.sdp.codec import TELEPHONE_EVENT, Codec
+from meshdoor.sdp.codec import TELEPHONE_EVENT, Codec, codecs_of
 from meshdoor.sdp.crypto import Crypto
-from meshdoor.sdp.description import SessionDescription
-from meshdoor.sdp.negotiation import SAVPF, MediaPlan, Track, TrackPlan
+from meshdoor.sdp.description import Media, SessionDescription
+from meshdoor.sdp.negotiation import SAVPF, MediaPlan, Track, TrackPlan, cryptos_of, remote_direction
 from meshdoor.sdp.offer import apply_answer, make_offer
 
 GCM, CM = "AEAD_AES_128_GCM", "AES_CM_128_HMAC_SHA1_80"
@@ -35,6 +37,20 @@ AUDIO = (
     Codec(102, TELEPHONE_EVENT, 8000, 1, "0-15"),
 )
 VIDEO = (Codec(96, "H264", 90000, 1, "profile-level-id=42e01f;packetization-mode=1", FEEDBACK),)
+
+Streams = tuple[StreamPlan | None, StreamPlan | None]  # audio and video
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What this end wants of each medium, from its own view."""
+
+    audio: Direction
+    video: Direction
+
+
+PRESSED = Wish(Direction.SENDRECV, Direction.SENDONLY)  # a door that rings
+RUNG = Wish(Direction.SENDRECV, Direction.RECVONLY)
 
 
 @cache
@@ -60,14 +76,36 @@ def local_address(peer: str) -> str:
     return f"{host}%{scope}" if scope and "%" not in host else host
 
 
-def offer(local: str, opened: LegOpened | None, video: Direction) -> MediaPlan:
+def offer(local: str, opened: LegOpened | None, wish: Wish = PRESSED) -> MediaPlan:
     """What we offer on one leg, under fresh keys. Without a leg (no media engine) it rings with nothing to see."""
     audio_port, video_port = (opened.audio_port, opened.video_port) if opened else (NO_PORT, NO_PORT)
     tracks = (
-        _track("audio", audio_port, AUDIO, Direction.SENDRECV if opened else Direction.INACTIVE),
-        _track("video", video_port, VIDEO, video if opened else Direction.INACTIVE),
+        _track("audio", audio_port, AUDIO, wish.audio if opened else Direction.INACTIVE),
+        _track("video", video_port, VIDEO, wish.video if opened else Direction.INACTIVE),
     )
     return MediaPlan(_bare(local), tracks, secrets.randbits(62))
+
+
+def offer_again(before: bytes, wish: Wish) -> MediaPlan:
+    """The next offer of a session whose last description of ours was `before`: other directions, the same keys."""
+    said = SessionDescription.parse(before)
+    session_id, version = _origin(said)
+    tracks = tuple(_track_again(media, wish) for media in said.media)
+    return MediaPlan(said.address(said.media[0]), tracks, session_id, version + 1)
+
+
+def _track_again(media: Media, wish: Wish) -> TrackPlan:
+    direction = wish.audio if media.kind == "audio" else wish.video
+    codecs, keys = codecs_of(media), cryptos_of(media)
+    mux = media.attribute("rtcp-mux") is not None
+    return TrackPlan(media.kind, media.port, codecs, media.profile, keys, direction, rtcp_mux=mux)
+
+
+def wants_sound_both_ways(body: bytes) -> bool:
+    """Does this offer of the other side want to hear and be heard? Raises SdpError."""
+    said = SessionDescription.parse(body)
+    directions = [remote_direction(said, media) for media in said.media if media.kind == "audio" and media.port]
+    return Direction.SENDRECV in directions
 
 
 def _track(kind: str, port: int, codecs: tuple[Codec, ...], direction: Direction) -> TrackPlan:
@@ -80,31 +118,49 @@ def offer_body(plan: MediaPlan) -> bytes:
     return bytes(make_offer(plan))
 
 
-def agreed(plan: MediaPlan, body: bytes, peer: str) -> tuple[StreamPlan | None, StreamPlan | None]:
+def agreed(plan: MediaPlan, body: bytes, peer: str) -> Streams:
     """Audio and video as the answer in `body` wants them. Raises SdpError."""
     tracks = apply_answer(plan, SessionDescription.parse(body))
     return _streams(tracks, peer)
 
 
-def answer(
-    body: bytes, local: str, opened: LegOpened, peer: str, video: Direction
-) -> tuple[bytes, tuple[StreamPlan | None, StreamPlan | None]]:
-    """The answer to the offer in `body`, and audio and video as agreed. Raises SdpError where nothing fits."""
-    able = Capabilities(
-        _bare(local),
-        (
-            TrackCapability("audio", opened.audio_port, AUDIO, suites(), plain=False),
-            TrackCapability("video", opened.video_port, VIDEO, suites(), plain=False, direction=video),
-        ),
-        secrets.randbits(62),
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one leg is: our address and ports, and the host of the peer."""
+
+    local: str
+    opened: LegOpened
+    peer: str
+
+
+def answer(body: bytes, place: Place, wish: Wish = RUNG, before: bytes = b"") -> tuple[bytes, Streams]:
+    """The answer to the offer in `body`, and audio and video as agreed. Raises SdpError where nothing fits.
+
+    `before` is our last description of this session, if there was one.
+    """
+    said = SessionDescription.parse(before) if before else None
+    session_id, version = _origin(said) if said else (secrets.randbits(62), 0)
+    keys = {media.kind: cryptos_of(media) for media in said.media} if said else {}
+    ports = {"audio": place.opened.audio_port, "video": place.opened.video_port}
+    wishes = {"audio": (AUDIO, wish.audio), "video": (VIDEO, wish.video)}
+    tracks = tuple(
+        TrackCapability(kind, ports[kind], codecs, suites(), plain=False, direction=direction, kept=keys.get(kind, ()))
+        for kind, (codecs, direction) in wishes.items()
     )
+    able = Capabilities(_bare(place.local), tracks, session_id, version + 1)
     made: Answer = answer_offer(SessionDescription.parse(body), able)
     if made.is_empty:
         raise SdpError("nothing in the offer can be used here")
-    return bytes(made.description), _streams(made.tracks, peer)
+    return bytes(made.description), _streams(made.tracks, place.peer)
 
 
-def _streams(tracks: Sequence[Track | None], peer: str) -> tuple[StreamPlan | None, StreamPlan | None]:
+def _origin(said: SessionDescription) -> tuple[int, int]:
+    """Number and version of a session of ours (RFC 8866 §5.2)."""
+    words = (said.session.value("o") or "").split()
+    return int(words[1]), int(words[2])
+
+
+def _streams(tracks: Sequence[Track | None], peer: str) -> Streams:
     found = {track.kind: _stream(track, peer) for track in tracks if track is not None and track.port != NO_PORT}
     return found.get("audio"), found.get("video")
 

@@ -29,7 +29,6 @@ from meshdoor.errors import EngineError, SdpError
 from meshdoor.media.messages import Gates, LegStatistics, StartLeg, StreamPlan
 from meshdoor.node import journal, media_plan
 from meshdoor.node.calling import ENGINE_PATIENCE, FAST, RETURN, Desk
-from meshdoor.sdp.attributes import Direction
 from meshdoor.sdp.negotiation import MediaPlan
 from meshdoor.sip import events as sip
 from meshdoor.sip.headers import Reason
@@ -283,7 +282,7 @@ class Pressing:
             press.fork.rejected(number, 487, self._desk.now())
             self._obey()
             return
-        line.plan = media_plan.offer(local, opened, Direction.SENDONLY)
+        line.plan = media_plan.offer(local, opened)
         headers = (("Meshdoor-Press", press.id),)
         line.session = self._desk.endpoint.invite(target, media_plan.offer_body(line.plan), headers)
 
