@@ -125,6 +125,10 @@ class Channel:
         self._started = self._heard = self.clock()
         self._read(True)
 
+    def follows(self, plan: StreamPlan) -> bool:
+        """Whether it speaks by this plan now."""
+        return self._reading and self.plan == plan
+
     def attach(self, sender: Sender | None, receiver: Receiver | None) -> None:
         self.sender, self.receiver = sender, receiver
 

@@ -48,8 +48,11 @@ class Leg:
         return LegOpened(self.audio.port, self.video.port, self.audio.ssrc, self.video.ssrc)
 
     def start(self, start: StartLeg) -> None:
-        self._start_audio(start.audio)
-        self._start_video(start.video)
+        """A medium whose plan stays the same goes on undisturbed."""
+        if start.audio is None or not self.audio.follows(start.audio):
+            self._start_audio(start.audio)
+        if start.video is None or not self.video.follows(start.video):
+            self._start_video(start.video)
         self.gate(start.gates)
 
     def gate(self, gates: Gates) -> None:

@@ -77,6 +77,18 @@ async def test_one_key_frame_serves_who_comes_shortly_after() -> None:
             assert second.packets[0].timestamp == first.packets[0].timestamp
 
 
+async def test_a_medium_that_does_not_change_goes_on_undisturbed() -> None:
+    with peers(Peer()) as (screen,):
+        async with running() as (engine, _):
+            await engine.open_leg("b0", "127.0.0.1")
+            await engine.start_leg(StartLeg("b0", video=screen.plan()))
+            await screen.until_shown(3)
+            made = (await engine.statistics()).key_frames
+            await engine.start_leg(StartLeg("b0", video=screen.plan()))
+            await screen.until_shown(len(screen.numbers) + 12)
+            assert (await engine.statistics()).key_frames == made
+
+
 async def test_a_shut_gate_lets_nothing_out() -> None:
     with peers(Peer()) as (screen,):
         async with running() as (engine, events):
