@@ -117,8 +117,9 @@ class CallService:
             self._tasks.create_task(work)
 
     def publish(self, event: dict[str, Any]) -> None:
+        stamped = {"at": self.now()} | event
         for listener in tuple(self._listeners):
-            listener(event)
+            listener(stamped)
 
     def busy_changed(self) -> None:
         press = self.pressing.press
@@ -154,7 +155,7 @@ class CallService:
         if len(self._listeners) >= MAX_LISTENERS:
             raise Refused("too many listen already")
         self._listeners.append(tell)
-        tell({"event": "listening"})
+        tell({"at": self.now(), "event": "listening"})
         try:
             await asyncio.Event().wait()
         finally:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import assert_never
@@ -66,12 +67,13 @@ class Press:
 
 
 class Pressing:
-    """The presses of one door: one at a time, a second one joins it."""
+    """The presses of one door: one at a time, a second one joins it. Those before it may still owe their last words."""
 
     def __init__(self, desk: Desk, timeout: float = RING_TIMEOUT) -> None:
         self._desk = desk
         self._timeout = timeout
         self._press: Press | None = None
+        self._closing: list[Press] = []
         self._timer: asyncio.TimerHandle | None = None
         self.over: list[Callable[[Press], None]] = []
 
@@ -83,103 +85,105 @@ class Pressing:
     def ring(self, press_id: str, peers: Iterable[bytes]) -> Press:
         """Somebody pressed."""
         now = self._desk.now()
-        if self._press is not None and self._press.fork.state in (State.RINGING, State.TALKING):
+        if self._press is not None:
             self._press.fork.press(now)
-            self._obey()
+            self._obey(self._press)
             return self._press
-        self._press = Press(press_id, now, Fork(peers, now, self._timeout))
+        press = self._press = Press(press_id, now, Fork(peers, now, self._timeout))
         self._desk.publish({"event": "pressed", "press": press_id})
         self._desk.spawn(self._warm_up())
-        self._obey()
-        return self._press
+        self._obey(press)
+        return press
 
     def hang_up(self) -> None:
         """The visitor's side ends it."""
-        self._feed(lambda fork, now: fork.hang_up(now))
+        self._feed(self._press, lambda fork, now: fork.hang_up(now))
 
     def peer_up(self, key: bytes) -> None:
         """A member that may be rung is reachable now."""
-        self._feed(lambda fork, now: fork.peer_appeared(key, now))
+        self._feed(self._press, lambda fork, now: fork.peer_appeared(key, now))
 
     def peer_down(self, key: bytes) -> None:
         """A link is lost. Who rings is not waited for; who talks may come back within a moment."""
-        press = self._press
-        if press is None:
-            return
-        winner = press.fork.winner
-        if winner is not None and winner.peer == key and press.fork.state is State.TALKING:
-            asyncio.get_running_loop().call_later(RETURN, self._vanished, press, key)
-        else:
-            self._feed(lambda fork, now: fork.peer_vanished(key, now))
+        for press in self._presses():
+            winner = press.fork.winner
+            if winner is not None and winner.peer == key and press.fork.state is State.TALKING:
+                asyncio.get_running_loop().call_later(RETURN, self._vanished, press, key)
+            else:
+                self._feed(press, lambda fork, now: fork.peer_vanished(key, now))
 
     def picture_shown(self, key: bytes, call_id: str) -> None:
         """A screen says that it shows the first picture."""
-        for number, line in self._lines():
+        for press, number, line in self._lines():
             if line.session is not None and line.session.call_id == call_id:
-                self._feed(partial(_picture, number=number))
+                self._feed(press, partial(_picture, number=number))
 
     def first_packet(self, leg: str) -> None:
         """The engine sent the first packet of a leg."""
-        for number, line in self._lines():
+        for press, number, line in self._lines():
             if line.leg == leg:
-                self._feed(partial(_packet, number=number))
+                self._feed(press, partial(_packet, number=number))
 
     def silent(self, leg: str) -> None:
         """Who talks has sent nothing for too long: it is gone, whatever its link says."""
         press = self._press
         winner = press.fork.winner if press is not None else None
         if press is not None and winner is not None and press.lines[winner.number].leg == leg:
-            self._feed(lambda fork, now: fork.failed(winner.number, Ending.LOST, now))
+            self._feed(press, lambda fork, now: fork.failed(winner.number, Ending.LOST, now))
 
     def legs_lost(self, legs: Iterable[str]) -> None:
         """The engine died: what rings goes on ringing, without a picture."""
-        for _, line in self._lines():
+        for _, _, line in self._lines():
             line.has_leg = line.has_leg and line.leg not in legs
 
     def handle(self, event: sip.SessionEvent) -> bool:
         """An event of the stack; False when it is about no session of ours."""
-        for number, line in self._lines():
+        for press, number, line in self._lines():
             if line.session is event.session:
-                self._handle(number, line, event)
+                self._handle(press, number, event)
                 return True
         return False
 
-    def _lines(self) -> list[tuple[int, Line]]:
-        return list(self._press.lines.items()) if self._press is not None else []
+    def _presses(self) -> list[Press]:
+        return [*self._closing, *([] if self._press is None else [self._press])]
 
-    def _feed(self, report: Callable[[Fork, float], None]) -> None:
-        if self._press is not None:
-            report(self._press.fork, self._desk.now())
-            self._obey()
+    def _lines(self) -> list[tuple[Press, int, Line]]:
+        return [(press, number, line) for press in self._presses() for number, line in press.lines.items()]
 
-    def _handle(self, number: int, line: Line, event: sip.SessionEvent) -> None:
+    def _feed(self, press: Press | None, report: Callable[[Fork, float], None]) -> None:
+        if press is not None:
+            report(press.fork, self._desk.now())
+            self._obey(press)
+
+    def _handle(self, press: Press, number: int, event: sip.SessionEvent) -> None:
+        line = press.lines[number]
         match event:
             case sip.EarlyMedia(body=body):
                 if self._agree(line, body):
-                    self._feed(lambda fork, now: fork.early(number, now))
+                    self._feed(press, lambda fork, now: fork.early(number, now))
             case sip.Provisional(response=response):
                 if response.status > 100 and not response.body:
-                    self._feed(lambda fork, now: fork.provisional(number, now))
+                    self._feed(press, lambda fork, now: fork.provisional(number, now))
             case sip.Answered(body=body):
                 if line.streams is None:
                     self._agree(line, body)
-                self._feed(lambda fork, now: fork.answered(number, now))
+                self._feed(press, lambda fork, now: fork.answered(number, now))
             case sip.FlowLost(session=session):
-                if not session.over and (self._press is None or number != _winner(self._press)):
+                if not session.over and number != _winner(press):
                     session.abandon(self._desk.now())
             case sip.SessionOver():
-                self._over(number, event)
+                self._over(press, number, event)
 
-    def _over(self, number: int, event: sip.SessionOver) -> None:
+    def _over(self, press: Press, number: int, event: sip.SessionOver) -> None:
         match event:
             case sip.Rejected(response=response):
-                self._feed(lambda fork, now: fork.rejected(number, response.status, now))
+                self._feed(press, lambda fork, now: fork.rejected(number, response.status, now))
             case sip.Cancelled():
-                self._feed(lambda fork, now: fork.rejected(number, 487, now))
+                self._feed(press, lambda fork, now: fork.rejected(number, 487, now))
             case sip.Ended(remote=True):
-                self._feed(lambda fork, now: fork.bye(number, now))
+                self._feed(press, lambda fork, now: fork.bye(number, now))
             case sip.Failed():
-                self._feed(lambda fork, now: fork.failed(number, Ending.UNREACHABLE, now))
+                self._feed(press, lambda fork, now: fork.failed(number, Ending.UNREACHABLE, now))
 
     def _agree(self, line: Line, body: bytes) -> bool:
         """What the answer makes of our offer; False when it is of no use."""
@@ -191,31 +195,39 @@ class Pressing:
             return False
         return True
 
-    def _obey(self) -> None:
+    def _obey(self, press: Press) -> None:
         """Do what the fork commands, then send it all at once."""
-        press = self._press
-        if press is None:
-            return
         while (command := press.fork.next_command()) is not None:
             self._do(press, command)
         self._desk.endpoint.flush()
-        self._set_timer(press)
-        self._desk.busy_changed()
-        if press.fork.state is State.ENDED:
+        if press.fork.state in (State.CLOSING, State.ENDED) and press is self._press:
             self._press = None
-            for branch in press.fork.branches.values():
-                self._desk.hurry(branch.peer, None)
-            for listener in self.over:
-                listener(press)
+            self._closing.append(press)
+            self._desk.spawn(self._cool_down())
+        if press.fork.state is State.ENDED and press in self._closing:
+            self._closing.remove(press)
+            self._end_of(press)
+        self._set_timer()
+        self._desk.busy_changed()
 
-    def _set_timer(self, press: Press) -> None:
+    def _end_of(self, press: Press) -> None:
+        wanted = {branch.peer for other in self._presses() for branch in other.fork.branches.values()}
+        for peer in {branch.peer for branch in press.fork.branches.values()} - wanted:
+            self._desk.hurry(peer, None)
+        for listener in self.over:
+            listener(press)
+
+    def _set_timer(self) -> None:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        deadline = press.fork.next_deadline()
+        deadline = None if self._press is None else self._press.fork.next_deadline()
         if deadline is not None:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_at(deadline, self._feed, lambda fork, now: fork.handle_timer(now))
+            self._timer = asyncio.get_running_loop().call_at(deadline, self._timed, deadline)
+
+    def _timed(self, deadline: float) -> None:
+        """The loop may be early by the resolution of its clock."""
+        self._feed(self._press, lambda fork, now: fork.handle_timer(max(deadline, now)))
 
     def _do(self, press: Press, command: Command) -> None:
         match command:
@@ -260,13 +272,18 @@ class Pressing:
         except EngineError as error:
             journal.warn("camera", f"no picture: {error}")
 
+    async def _cool_down(self) -> None:
+        """The camera rests, unless somebody has pressed again meanwhile."""
+        with suppress(EngineError):
+            if self._press is None:
+                await self._desk.engine.capture(False)
+
     async def _invite(self, press: Press, number: int, peer: bytes) -> None:
         """Open the leg, make the offer, send the INVITE."""
         line = press.lines[number]
         target = self._desk.target(peer)
         if target is None:
-            press.fork.failed(number, Ending.UNREACHABLE, self._desk.now())
-            self._obey()
+            self._feed(press, lambda fork, now: fork.failed(number, Ending.UNREACHABLE, now))
             return
         line.peer_host = self._desk.address(peer)
         local = media_plan.local_address(line.peer_host)
@@ -279,8 +296,7 @@ class Pressing:
             journal.warn("media", f"no picture for {self._desk.name_of(peer)}: {error}")
         if line.given_up or press.fork.branches[number].state in ("ENDED", "CANCELLING"):
             await self._close(press, number)
-            press.fork.rejected(number, 487, self._desk.now())
-            self._obey()
+            self._feed(press, lambda fork, now: fork.rejected(number, 487, now))
             return
         line.plan = media_plan.offer(local, opened)
         headers = (("Meshdoor-Press", press.id),)
@@ -312,7 +328,7 @@ class Pressing:
 
     def _vanished(self, press: Press, key: bytes) -> None:
         if press is self._press and self._desk.target(key) is None:
-            self._feed(lambda fork, now: fork.peer_vanished(key, now))
+            self._feed(press, lambda fork, now: fork.peer_vanished(key, now))
 
 
 def _winner(press: Press) -> int:
