@@ -1,94 +1,109 @@
-"""What a call costs in two stacks in memory: µs from INVITE to 183, µs for a whole call, bytes a session."""
+"""SIP: what a message costs to parse, and INVITE to 183 through two real endpoints on loopback."""
 
 from __future__ import annotations
 
-import gc
-import tracemalloc
-from statistics import median
-from time import perf_counter
+import asyncio
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from benchmarks.sip_messages import SDP
+from benchmarks.harness import Table, median, number, percentile
+from benchmarks.sip_messages import INVITE, SDP, measure
+from meshdoor.mesh.acceptor import listen
 from meshdoor.sip.core import Config
-from meshdoor.sip.events import IncomingInvite
-from meshdoor.sip.flow import Flow, Target
-from meshdoor.sip.stack import Stack
-from meshdoor.sip.uac import UacSession
-from meshdoor.sip.uas import UasSession
+from meshdoor.sip.events import EarlyMedia, Event, IncomingInvite
+from meshdoor.sip.flow import Target
 from meshdoor.sip.uri import parse_uri
+from meshdoor.transport.endpoint import SipEndpoint
+from meshdoor.transport.links import LinkTransport
+from meshdoor.transport.tcp import TcpTransport
+from meshdoor.transport.udp import UdpTransport, bind
+from tests.mesh.houses import identities
+from tests.mesh.nodes import linked
 
-DOOR, SCREEN = ("192.168.1.20", 5061), ("192.168.1.31", 5061)
-OUT, BACK = Flow("LINK", DOOR, SCREEN, "screen"), Flow("LINK", SCREEN, DOOR, "door")
-TARGET = Target(parse_uri("sip:screen@192.168.1.31"), OUT)
-ROOM = Config(max_sessions=10**6, max_transactions=10**6)
+HOST = "127.0.0.1"
+CALLS = 300
+
+Way = Callable[[SipEndpoint, SipEndpoint], AbstractAsyncContextManager[Target]]
 
 
-class Pair:
-    """A door and a screen on one link."""
+class Caller:
+    """Knows when the session description of a 183 has come."""
 
     def __init__(self) -> None:
-        self.door, self.screen = Stack(ROOM), Stack(ROOM)
+        self.endpoint = SipEndpoint(Config(session_interval=0), self._happened, lambda flow: True)
+        self._early: asyncio.Future[float] = asyncio.get_running_loop().create_future()
 
-    def to_screen(self) -> None:
-        for _, data in self.door.data_to_send():
-            self.screen.receive(data, BACK, 0.0)
+    def _happened(self, event: Event) -> None:
+        if isinstance(event, EarlyMedia):
+            self._early.set_result(time.perf_counter())
 
-    def to_door(self) -> None:
-        for _, data in self.screen.data_to_send():
-            self.door.receive(data, OUT, 0.0)
-
-    def ring(self) -> tuple[UacSession, UasSession]:
-        """INVITE there, 183 with SDP back."""
-        caller = self.door.invite(TARGET, SDP, (), 0.0)
-        self.to_screen()
-        event = self.screen.next_event()
-        assert isinstance(event, IncomingInvite)
-        event.session.provisional(183, SDP, 0.0)
-        self.to_door()
-        while self.door.next_event() is not None:
-            pass
-        return caller, event.session
-
-    def talk(self, caller: UacSession, callee: UasSession) -> None:
-        """200, ACK, BYE, 200."""
-        callee.accept(b"", 0.0)
-        self.to_door()
-        self.to_screen()
-        caller.bye((), 0.0)
-        self.to_screen()
-        self.to_door()
-        for stack in (self.door, self.screen):
-            stack.handle_timer(1e6)
-            while stack.next_event() is not None:
-                pass
+    async def call(self, target: Target) -> float:
+        """Seconds from the INVITE to its 183."""
+        self._early = asyncio.get_running_loop().create_future()
+        began = time.perf_counter()
+        session = self.endpoint.invite(target, SDP)
+        ended = await self._early
+        with self.endpoint.acting() as now:
+            session.cancel((), now)
+        return ended - began
 
 
-def measure_time(calls: int = 1000) -> dict[str, float]:
-    """Medians in µs."""
-    pair = Pair()
-    early, whole = [], []
-    for _ in range(calls):
-        start = perf_counter()
-        sessions = pair.ring()
-        early.append(perf_counter() - start)
-        pair.talk(*sessions)
-        whole.append(perf_counter() - start)
-    return {"INVITE to 183": median(early) * 1e6, "a whole call": median(whole) * 1e6}
+class Callee:
+    """Answers 183 at once."""
+
+    def __init__(self) -> None:
+        self.endpoint = SipEndpoint(Config(session_interval=0), self._happened, lambda flow: True)
+
+    def _happened(self, event: Event) -> None:
+        if isinstance(event, IncomingInvite):
+            event.session.provisional(183, SDP, self.endpoint.now)
 
 
-def measure_memory(calls: int = 300) -> float:
-    """Bytes that one ringing call takes, both ends together."""
-    pair = Pair()
-    pair.talk(*pair.ring())
-    gc.collect()
-    tracemalloc.start()
-    kept = [pair.ring() for _ in range(calls)]
-    gc.collect()
-    used, _ = tracemalloc.get_traced_memory()
-    tracemalloc.stop()
-    return used / len(kept)
+@asynccontextmanager
+async def udp(caller: SipEndpoint, callee: SipEndpoint) -> AsyncIterator[Target]:
+    here, there = UdpTransport(bind(0, (HOST,))), UdpTransport(bind(0, (HOST,)))
+    caller.add(here)
+    callee.add(there)
+    yield Target(parse_uri(f"sip:screen@{HOST}:{there.port}"), here.flow((HOST, there.port)))
 
 
-if __name__ == "__main__":
-    for name, cost in measure_time().items():
-        print(f"{name:16} {cost:8.0f} µs")
-    print(f"a ringing call   {measure_memory():8.0f} bytes, both ends")
+@asynccontextmanager
+async def tcp(caller: SipEndpoint, callee: SipEndpoint) -> AsyncIterator[Target]:
+    here, there = TcpTransport(), TcpTransport(listen(0, (HOST,)))
+    caller.add(here)
+    callee.add(there)
+    yield Target(parse_uri(f"sip:screen@{HOST}:{there.port};transport=tcp"), here.flow((HOST, there.port)))
+
+
+@asynccontextmanager
+async def link(caller: SipEndpoint, callee: SipEndpoint) -> AsyncIterator[Target]:
+    async with linked(*identities(2)) as (one, other):
+        here, there = LinkTransport(one.key, one.links.send_sip), LinkTransport(other.key, other.links.send_sip)
+        caller.add(here)
+        callee.add(there)
+        one.told.sip = here.received  # type: ignore[method-assign]
+        other.told.sip = there.received  # type: ignore[method-assign]
+        yield here.target(other.key, "screen")
+
+
+async def calls(way: Way) -> list[float]:
+    """Seconds of each call; the first few, which warm up, are left out."""
+    caller, callee = Caller(), Callee()
+    async with caller.endpoint, callee.endpoint, way(caller.endpoint, callee.endpoint) as target:
+        return [await caller.call(target) for _ in range(CALLS)][20:]
+
+
+def bench() -> Iterator[Table]:
+    rows = tuple((step, number(cost)) for step, cost in measure().items())
+    yield Table(f"An INVITE of {len(INVITE)} bytes", ("step", "µs"), rows)
+    ways: dict[str, Way] = {"UDP": udp, "TCP": tcp, "mesh link (TLS 1.3)": link}
+    timed = {name: [1e3 * each for each in asyncio.run(calls(way))] for name, way in ways.items()}
+    yield Table(
+        f"INVITE to 183 with its session description, {CALLS} calls, both ends in this process",
+        ("over", "median ms", "99 % ms", "worst ms"),
+        tuple(
+            (name, number(median(times)), number(percentile(times, 0.99)), number(max(times)))
+            for name, times in timed.items()
+        ),
+    )

@@ -117,7 +117,8 @@ class TcpTransport:
 
     def allows(self, connection: Connection) -> bool:
         now = asyncio.get_running_loop().time()
-        return self._per_host.allow(connection.remote[0], now) and self._from_all.allow(now)
+        seldom = self._per_host.allow(connection.remote[0], now) or self.in_use(connection)
+        return seldom and self._from_all.allow(now)
 
     def received(self, connection: Connection, message: bytes) -> None:
         if self._sink is not None:

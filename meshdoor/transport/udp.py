@@ -26,7 +26,7 @@ from meshdoor.transport.base import Address, Sink
 from meshdoor.transport.credit import Credit
 
 AT_ONCE: Final = 32  # datagrams taken in one turn of the loop
-PER_HOST: Final = (100.0, 500.0)  # messages a second and at once
+PER_HOST: Final = (100.0, 500.0)  # messages a second and at once, of hosts that are not proven
 FROM_ALL: Final = (1000.0, 4000.0)
 LARGEST: Final = 65535
 
@@ -107,15 +107,16 @@ class UdpTransport:
         self, sock: socket.socket, data: bytes, ancillary: list[tuple[int, int, bytes]], source: Address
     ) -> None:
         assert self._sink is not None
-        now = asyncio.get_running_loop().time()
-        if not (self._per_host.allow(source[0], now) and self._from_all.allow(now)):
-            self._sink.refused(source[0], "too many messages")
-            return
         local = _destination(ancillary)
         if local is None or not data.strip(b"\r\n\0"):
             return  # to a group, or one of the empty keep-alives of old phones
+        flow, now = Flow("UDP", (local, sock.getsockname()[1]), source), asyncio.get_running_loop().time()
+        seldom = self._per_host.allow(source[0], now) or self._sink.proven(flow)
+        if not (seldom and self._from_all.allow(now)):
+            self._sink.refused(source[0], "too many messages")
+            return
         self._credit.earn(source[0], len(data))
-        self._sink.received(data, Flow("UDP", (local, sock.getsockname()[1]), source))
+        self._sink.received(data, flow)
 
 
 def bind(port: int, hosts: Sequence[str] = ("::", "")) -> list[socket.socket]:
