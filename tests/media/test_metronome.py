@@ -6,20 +6,23 @@ import logging
 import pytest
 
 from meshdoor.media.metronome import MAX_BEHIND, Metronome
+from meshdoor.media.sound import INTERVAL
+from tests.media.peer import until
 
 
 async def test_beats_come_in_time_and_without_drift() -> None:
     loop = asyncio.get_running_loop()
-    times: list[float] = []
-    metronome = Metronome(lambda _: times.append(loop.time()))
+    beats: list[tuple[int, float]] = []
+    metronome = Metronome(lambda number: beats.append((number, loop.time())))
     began = loop.time()
     metronome.start()
     metronome.start()
-    await asyncio.sleep(0.25)
+    await until(lambda: len(beats) >= 10)
     metronome.stop()
-    assert abs(len(times) - 13) <= 2
-    assert abs((times[-1] - began) % 0.02) < 0.015
     assert not metronome.running
+    assert len(beats) + metronome.left_out == beats[-1][0] + 1
+    # Never early; how late is up to the machine.
+    assert all(at - began > number * INTERVAL - 0.005 for number, at in beats)
 
 
 async def test_missed_beats_are_made_up_for_but_not_all() -> None:
@@ -29,10 +32,12 @@ async def test_missed_beats_are_made_up_for_but_not_all() -> None:
     await asyncio.sleep(0)
     metronome._origin -= 0.06
     metronome._run()
-    assert beats == [0, 1, 2, 3]
+    assert beats == list(range(len(beats)))
+    assert len(beats) >= 4
+    made = len(beats)
     metronome._origin -= 1.0
     metronome._run()
-    assert len(beats) == 5
+    assert len(beats) == made + 1
     assert metronome.left_out > MAX_BEHIND
     metronome.stop()
 

@@ -17,6 +17,7 @@ from meshdoor.media.messages import FirstPicture, PictureLost
 from meshdoor.media.outlet import KeyFrameRequests
 from meshdoor.media.video_receiver import VideoReceiver
 from meshdoor.rtp.packet import RtpPacket
+from tests.media.files import in_thread
 from tests.media.film import Door, Screen
 from tests.media.peer import until
 
@@ -106,7 +107,7 @@ async def test_five_in_a_hundred_lost() -> None:
     assert shown == sorted(set(shown))
     assert len(shown) == len(screen.wall.shown)
     assert screen.receiver.pictures_lost > 0
-    assert max(later - earlier for earlier, later in pairwise(screen.wall.times)) < 1.0
+    assert max(later - earlier for earlier, later in pairwise(screen.wall.times)) < 1.5
     await screen.close()
 
 
@@ -145,7 +146,6 @@ async def test_pictures_that_stop_are_told(screen: Screen, monkeypatch: pytest.M
     monkeypatch.setattr(video_receiver, "LOST_AFTER", 0.1)
     door = Door()
     screen.receive(door.picture())
-    screen.receive(door.picture())
     await until(lambda: len(screen.events) == 2)
     screen.receive(door.picture())
     await until(lambda: len(screen.events) == 3)
@@ -153,7 +153,7 @@ async def test_pictures_that_stop_are_told(screen: Screen, monkeypatch: pytest.M
     assert told == [FirstPicture, PictureLost, FirstPicture]
     again = screen.events[2]
     assert isinstance(again, FirstPicture)
-    assert again.frame_number == 3
+    assert again.frame_number == 2
 
 
 async def test_a_shut_gate(screen: Screen) -> None:
@@ -185,7 +185,7 @@ async def test_a_picture_as_a_file(screen: Screen, tmp_path: Path) -> None:
     await until(lambda: screen.receiver.pictures_shown)
     screen.receiver.snapshot(tmp_path / "a.png")
     await until((tmp_path / "a.png").exists)
-    assert await asyncio.to_thread(frame_number, tmp_path / "a.png") == 1
+    assert await in_thread(frame_number, tmp_path / "a.png") == 1
 
 
 async def test_a_codec_that_is_not_known(screen: Screen) -> None:
