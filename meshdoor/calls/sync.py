@@ -7,6 +7,7 @@ another what changed there after the number that it has seen, takes what it lack
     summary  {"epoch", "last", "more", "items"}       items: [id, revision, seen], at most 64, changed up to `last`
     want     {"ids"}                                  asks for these entries
     entries  {"entries": [{"kind", "entry", "seen"}], "gone": [id]}    as many as fit; `gone`: not there any more
+    news     {}                                       there is something new: ask
     seen     {"ids"}                                  a person has seen these missed visitors
     opening  {"opening"}                              a lock was asked to open
     ask      {"id"}                                   asks for the picture of a missed visitor
@@ -104,6 +105,12 @@ class Entries:
 
 
 @dataclass(frozen=True, slots=True)
+class News:
+    def to_json(self) -> Json:
+        return {"do": "news"}
+
+
+@dataclass(frozen=True, slots=True)
 class Seen:
     ids: tuple[str, ...]
 
@@ -136,7 +143,7 @@ class Picture:
         return {"do": "picture", "id": self.id, "data": base64.b64encode(self.data).decode()}
 
 
-Message = Since | Summary | Want | Entries | Seen | Opening | Ask | Picture
+Message = Since | Summary | Want | Entries | News | Seen | Opening | Ask | Picture
 
 
 def parse(message: Json) -> Message:
@@ -189,6 +196,7 @@ PARSERS: dict[str, Callable[[Json], Message]] = {
     "summary": _summary,
     "want": lambda message: Want(_ids(message.get("ids"), PAGE)),
     "entries": _entries,
+    "news": lambda message: News(),
     "seen": lambda message: Seen(_ids(message.get("ids"), MAX_IDS)),
     "opening": lambda message: Opening(OpeningRecord.parse(message.get("opening"))),
     "ask": lambda message: Ask(hex_id(message.get("id"))),

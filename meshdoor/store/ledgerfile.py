@@ -83,20 +83,15 @@ class LedgerFile:
         """The name of this ledger, which numbers its own changes."""
         return str(self._database.one("SELECT epoch FROM self")[0])
 
-    def put(self, stored: Stored, now: float) -> bool:
-        """Take an entry in; True if it is new, a higher revision, or seen for the first time."""
-        entry = replace(stored.entry, at=min(stored.entry.at, now))  # a clock ahead must not keep it for ever
-        known = self._database.one("SELECT seen, body FROM entries WHERE id = ?", entry.id)
-        if known is None:
-            seen = stored.seen
-            if entry.at < now - self._bounds.age:
-                return False
-        elif not _is_later(entry, _entry(known[1])):
-            return stored.seen and bool(self.mark_seen([entry.id], now))
-        else:
-            seen = stored.seen or bool(known[0])
-        with self._database.writing(durable=not isinstance(entry, PressRecord) or entry.finished):
-            self._write(Stored(entry, seen))
+    def put(self, *entries: Stored, now: float) -> bool:
+        """Take entries in, all or none; True if one is new, a higher revision, or seen for the first time."""
+        changed = [fresh for stored in entries if (fresh := self._merged(stored, now)) is not None]
+        if not changed:
+            return False
+        complete = any(not isinstance(stored.entry, PressRecord) or stored.entry.finished for stored in changed)
+        with self._database.writing(durable=complete):
+            for stored in changed:
+                self._write(stored)
             self._prune(now)
         return True
 
@@ -176,6 +171,16 @@ class LedgerFile:
         """The picture of a visitor; empty if there is none."""
         row = self._database.one("SELECT data FROM pictures WHERE id = ?", press)
         return b"" if row is None else bytes(row[0])
+
+    def _merged(self, stored: Stored, now: float) -> Stored | None:
+        """What is to be kept of an entry that came; None if that is what is here already."""
+        entry = replace(stored.entry, at=min(stored.entry.at, now))  # a clock ahead must not keep it for ever
+        row = self._database.one("SELECT body, seen FROM entries WHERE id = ?", entry.id)
+        if row is None:
+            return None if entry.at < now - self._bounds.age else Stored(entry, stored.seen)
+        known = _stored(row)
+        merged = Stored(entry if _is_later(entry, known.entry) else known.entry, known.seen or stored.seen)
+        return None if merged == known else merged
 
     def _write(self, stored: Stored) -> None:
         entry = stored.entry

@@ -54,7 +54,7 @@ class Table(StrEnum):
 
 
 LEDGER = "ledger.db"
-FILES = (IDENTITY, ROSTER, *Table, LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm")
+FILES = (IDENTITY, ROSTER, *Table, LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", f"{LEDGER}.damaged")
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,8 @@ from meshdoor.store.state import LEDGER
 from tests.calls.ledgers import press
 ledger = LedgerFile(Path(sys.argv[1]))
 for number in range(int(sys.argv[2]), 1_000_000):
-    ledger.put(Stored(press(number, Outcome.RINGING, at=1000.0 + number, revision=1), False), 1e6)
-    ledger.put(Stored(press(number, at=1000.0 + number), False), 1e6)
+    ledger.put(Stored(press(number, Outcome.RINGING, at=1000.0 + number, revision=1), False), now=1e6)
+    ledger.put(Stored(press(number, at=1000.0 + number), False), now=1e6)
     ledger.put_picture(press(number).id, bytes([number % 256]) * 30_000)
     print(number, flush=True)
 """
@@ -42,7 +42,7 @@ for number in range(int(sys.argv[2]), 1_000_000):
 
 async def test_nothing_of_it_runs_on_the_loop(tmp_path: Path) -> None:
     async with Ledger(tmp_path / LEDGER) as ledger:
-        assert await ledger.run(LedgerFile.put, Stored(press(), False), 2000.0)
+        assert await ledger.run(LedgerFile.put, Stored(press(), False), now=2000.0)
         assert await ledger.run(LedgerFile.newest, 5) == [Stored(press(), False)]
         assert ledger.damage == ""
         assert [thread.name for thread in threading.enumerate() if thread.name.startswith("ledger")] == ["ledger_0"]
@@ -60,7 +60,7 @@ async def test_a_slow_disk_does_not_hold_up_the_loop(tmp_path: Path) -> None:
 
 async def test_what_was_asked_before_the_end_is_done(tmp_path: Path) -> None:
     async with Ledger(tmp_path / LEDGER) as ledger:
-        task = asyncio.create_task(ledger.run(LedgerFile.put, Stored(press(), False), 2000.0))
+        task = asyncio.create_task(ledger.run(LedgerFile.put, Stored(press(), False), now=2000.0))
         await asyncio.sleep(0)
     assert await task
 
@@ -119,8 +119,8 @@ def test_what_is_complete_is_synced_and_what_began_is_not(tmp_path: Path, monkey
     statements: list[str] = []
     connection: sqlite3.Connection = ledger._database._connection
     connection.set_trace_callback(statements.append)
-    ledger.put(Stored(press(1, Outcome.RINGING, revision=1), False), 2000.0)
-    ledger.put(Stored(press(1), False), 2000.0)
+    ledger.put(Stored(press(1, Outcome.RINGING, revision=1), False), now=2000.0)
+    ledger.put(Stored(press(1), False), now=2000.0)
     connection.set_trace_callback(None)
     levels = [statement for statement in statements if "synchronous" in statement]
     assert levels == ["PRAGMA synchronous = NORMAL", "PRAGMA synchronous = FULL"]
@@ -146,6 +146,6 @@ def test_a_reader_beside_a_busy_writer(tmp_path: Path) -> None:
 def _write(path: Path, done: threading.Event) -> None:
     ledger = LedgerFile(path)
     for number in range(100):
-        ledger.put(Stored(press(number), False), 2000.0)
+        ledger.put(Stored(press(number), False), now=2000.0)
     ledger.close()
     done.set()

@@ -33,7 +33,7 @@ def ledger(path: Path) -> Iterator[LedgerFile]:
 
 
 def put(ledger: LedgerFile, *entries: PressRecord | OpeningRecord, seen: bool = False, now: float = NOW) -> list[bool]:
-    return [ledger.put(Stored(entry, seen), now) for entry in entries]
+    return [ledger.put(Stored(entry, seen), now=now) for entry in entries]
 
 
 def test_what_was_put_is_there_again(ledger: LedgerFile, path: Path) -> None:
@@ -203,12 +203,12 @@ def test_two_screens_that_exchange_what_they_lack_end_the_same(
         ledgers.append(LedgerFile(path))
         for number, revision, seen in changes:
             entry = press(number, list(Outcome)[revision], revision=revision)  # the door says one thing a revision
-            ledgers[-1].put(Stored(entry, seen), NOW)
+            ledgers[-1].put(Stored(entry, seen), now=NOW)
     for source in [*order, 0, 1]:
         items = ledgers[source].since(0)[0]
         target = ledgers[1 - source]
         for stored in ledgers[source].entries([item.id for item in items]):
-            target.put(stored, NOW)
+            target.put(stored, now=NOW)
     contents = [{stored.entry.id: stored for stored in ledger.newest(99)} for ledger in ledgers]
     for ledger in ledgers:
         ledger.close()

@@ -1,0 +1,93 @@
+"""What a door tells of its presses: the screens keep the history, the door keeps none.
+
+It says when a press begins and when it is over, to every screen that it is linked with. What it could tell nobody it
+remembers, in memory alone, until there is a screen to tell it to.
+
+A note about "press" says {"press": as `calls.records` has it, "age": seconds since, "told": the keys it goes to}.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import secrets
+import time
+from collections import deque
+from dataclasses import dataclass
+
+from meshdoor.calls.fork import Outcome
+from meshdoor.calls.parts import notes_of
+from meshdoor.calls.records import MAX_TEXT, PressRecord, written_down
+from meshdoor.node.house import House
+from meshdoor.node.pressing import Press
+from meshdoor.trust.permissions import Permission, Role
+from meshdoor.trust.roster import Roster
+
+ABOUT = "press"
+MAX_UNTOLD = 16
+SETTLING = 0.5  # seconds until the last statistics of a press are there
+
+
+def keeps_history(roster: Roster, key: bytes) -> bool:
+    """Is it a screen that may view?"""
+    member = roster.member(key)
+    return member is not None and member.role is Role.SCREEN and Permission.VIEW in member.permissions
+
+
+@dataclass(frozen=True, slots=True)
+class _Untold:
+    record: PressRecord
+    pressed: float  # on the loop's clock
+
+
+class Reporting:
+    """The reports of one door."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._untold: deque[_Untold] = deque(maxlen=MAX_UNTOLD)
+        self._begun = ""
+        house.on_link.append(self._linked)
+
+    def begun(self, press: Press) -> None:
+        """Somebody pressed; a second press that joins the first is told of once."""
+        if press.id != self._begun:
+            self._begun = press.id
+            self._tell(press, 1)
+
+    def over(self, press: Press) -> None:
+        """A press is over; its last statistics are on their way."""
+        asyncio.get_running_loop().call_later(SETTLING, self._tell, press, 2)
+
+    def _tell(self, press: Press, revision: int) -> None:
+        key, age = self._house.membership.identity.key, _now() - press.at
+        outcome = press.fork.outcome if revision > 1 else Outcome.RINGING
+        head = PressRecord(
+            press.id, key.hex(), self._house.name[:MAX_TEXT], time.time() - age, revision, outcome
+        )
+        record = written_down(head, press.steps, press.at, self._name_of, press.dropped)
+        report = _Untold(record, press.at)
+        roster = self._house.membership.roster
+        screens = [link.key for link in self._house.links.links() if keeps_history(roster, link.key)]
+        told = [self._send(screen, report, screens) for screen in screens]
+        if revision > 1 and not any(told):
+            self._untold.append(report)
+
+    def _linked(self, key: bytes, up: bool) -> None:
+        if up and self._untold and keeps_history(self._house.membership.roster, key):
+            for report in self._untold:
+                self._send(key, report, [key])
+            self._untold.clear()
+
+    def _send(self, key: bytes, report: _Untold, screens: list[bytes]) -> bool:
+        told = [screen.hex() for screen in screens]
+        message = {"press": report.record.to_json(), "age": max(0.0, _now() - report.pressed), "told": told}
+        notes = notes_of(ABOUT, message, secrets.token_hex(8))
+        return all(self._house.links.send_note(key, note) for note in notes)
+
+    def _name_of(self, key: bytes) -> str:
+        member = self._house.membership.roster.member(key)
+        return member.name if member is not None else ""
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
