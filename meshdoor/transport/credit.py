@@ -34,8 +34,7 @@ class Credit:
 
     def spend(self, host: str, size: int) -> bool:
         """Whether this many bytes may go there; they are then gone from the account."""
-        left = self._accounts.get(host, 0) - size
-        if left < 0:
+        if self._accounts.get(host, -1) < size:
             return False
-        self._accounts[host] = left
+        self._accounts[host] -= size
         return True

@@ -11,7 +11,7 @@ STEPS = st.lists(st.tuples(st.booleans(), st.sampled_from("abcd"), st.integers(0
 
 
 @given(STEPS, st.integers(1, 4))
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_nobody_ever_gets_more_than_it_sent(steps: list[tuple[bool, str, int]], hosts: int) -> None:
     credit = Credit(hosts)
     sent, got = dict.fromkeys("abcd", 0), dict.fromkeys("abcd", 0)

@@ -154,7 +154,7 @@ def test_a_signature_of_another_key_or_for_another_purpose_does_not_count() -> N
 
 
 @given(st.integers(0, 400), st.integers(0, 255))
-@settings(max_examples=100)
+@settings(max_examples=100, deadline=None)
 def test_no_bit_of_a_grant_can_be_changed(place: int, octet: int) -> None:
     carried = bytearray(GRANTED.carried)
     place %= len(carried)
