@@ -17,6 +17,7 @@ from meshdoor.cli import (
     doctor,
     enrol,
     found,
+    history,
     identity,
     members,
     open,
@@ -29,7 +30,7 @@ from meshdoor.cli.output import style
 from meshdoor.errors import MeshdoorError, Refused, UserError
 from meshdoor.version import __version__
 
-VERBS = (run, found, pair, enrol, open, status, doctor, members, backup, identity, reset, demo)
+VERBS = (run, found, pair, enrol, open, status, history, doctor, members, backup, identity, reset, demo)
 
 
 def build_parser() -> argparse.ArgumentParser:
