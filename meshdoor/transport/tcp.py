@@ -86,6 +86,11 @@ class TcpTransport:
         if sink is not None:
             await self._present.emptied()
 
+    def abandon(self) -> None:
+        """Give the sockets back instead of opening them."""
+        for sock in self._sockets:
+            sock.close()
+
     def flow(self, remote: Address) -> Flow:
         """A flow to a numeric address. OSError if there is no way."""
         (name,) = self.names

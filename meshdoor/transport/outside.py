@@ -1,0 +1,74 @@
+"""SIP for whoever is outside the mesh: where it listens, and where a URI is."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from meshdoor.errors import ConfigError, NotFound
+from meshdoor.mesh.acceptor import listen
+from meshdoor.sip.flow import DEFAULT_PORT, SECURE_PORT, Target
+from meshdoor.sip.uri import SipUri
+from meshdoor.transport.addresses import from_kernel
+from meshdoor.transport.tcp import TcpTransport, TlsTransport
+from meshdoor.transport.udp import UdpTransport, bind
+
+RESOLVE_DEADLINE: Final = 5.0  # seconds
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """The transports; add each to the endpoint with `endpoint.add`."""
+
+    udp: UdpTransport
+    tcp: TcpTransport
+    tls: TlsTransport | None = None
+
+    @property
+    def transports(self) -> tuple[UdpTransport | TcpTransport, ...]:
+        return (self.udp, self.tcp) if self.tls is None else (self.udp, self.tcp, self.tls)
+
+    async def target(self, uri: SipUri) -> Target:
+        """A request for this URI: its address or the first of its name, by the transport that it names.
+
+        A sips URI, or one with `transport=tls`, goes over TLS, and the certificate must be of its host.
+        Raises NotFound where there is no way, ConfigError for a transport that is not spoken here.
+        """
+        name = (uri.parameter("transport") or ("tls" if uri.scheme == "sips" else "udp")).lower()
+        if uri.scheme == "sips" and name != "tls":
+            raise ConfigError(f"{uri}: a sips URI goes over TLS")
+        ways: dict[str, UdpTransport | TcpTransport | None] = {"udp": self.udp, "tcp": self.tcp, "tls": self.tls}
+        transport = ways.get(name)
+        if transport is None:
+            raise ConfigError(f"{uri}: SIP over {name} is not spoken here")
+        port = uri.port or (SECURE_PORT if name == "tls" else DEFAULT_PORT)
+        remote = await _resolve(uri.host, port)
+        if isinstance(transport, TlsTransport):
+            transport.expect(remote, uri.host)
+        try:
+            return Target(uri, transport.flow(remote))
+        except OSError as error:
+            raise NotFound(f"{uri.host} cannot be reached: {error.strerror}") from None
+
+
+def listen_outside(port: int, hosts: Sequence[str] = ("::", "")) -> Outside:
+    """UDP and TCP on one port; 0 picks one. ConfigError when it is taken."""
+    tcp = TcpTransport(listen(port, hosts))
+    try:
+        return Outside(UdpTransport(bind(tcp.port, hosts)), tcp)
+    except ConfigError:
+        tcp.abandon()
+        raise
+
+
+async def _resolve(host: str, port: int) -> tuple[str, int]:
+    loop = asyncio.get_running_loop()
+    try:
+        async with asyncio.timeout(RESOLVE_DEADLINE):
+            found = await loop.getaddrinfo(host, port, type=socket.SOCK_DGRAM)
+    except (OSError, UnicodeError, TimeoutError):
+        raise NotFound(f"no address of {host} is known", "check the name, or use the address") from None
+    return from_kernel(found[0][4])
