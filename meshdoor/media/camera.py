@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import partial
 
 import av
 
@@ -20,7 +21,7 @@ from meshdoor.media.encoder import Coded, Encoder, Picture
 from meshdoor.media.feed import Feed
 from meshdoor.media.messages import Device, VideoFormat
 from meshdoor.media.outlet import KeyFrameRequests
-from meshdoor.media.source import CardSource, Source, open_source
+from meshdoor.media.source import CardSource, Pause, Source
 
 log = logging.getLogger(__name__)
 
@@ -51,26 +52,26 @@ class _Track:
 
 
 class Camera:
-    """`deliver` is called in the camera's thread with each access unit and its codec, `report` with what happens to the
-    device."""
+    """`open_` opens the source, or raises EngineError. `deliver` is called in the camera's thread with each access unit
+    and its codec, `report` with what happens to the device."""
 
     def __init__(
         self,
-        camera: str,
+        open_: Callable[[Pause], Source],
         video: VideoFormat,
         deliver: Callable[[str, Coded], None],
         report: Callable[[Device], None],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.counters = CameraCounters()
-        self.last: av.VideoFrame | None = None
-        self._camera = camera
+        self._open = open_
         self._video = video
         self._deliver = deliver
         self._report = report
         self._clock = clock
         self._tracks = {codec: _Track() for codec in CODECS}
         self._warm = self._closed = False
+        self._last: Picture | Coded | None = None
         self._mid_stream = False  # a key frame went before
         self._state = ""
         self._changed = threading.Condition()
@@ -94,6 +95,14 @@ class Camera:
     def request_key_frame(self, codec: str) -> None:
         self._tracks[codec].requests.request()
 
+    def picture(self) -> Callable[[], av.VideoFrame]:
+        """What makes the last picture, of a stream that is passed through the last key frame; it may take long. Raises
+        EngineError when there is none."""
+        last = self._last
+        if last is None:
+            raise EngineError("the camera has no picture yet")
+        return partial(decoded, last) if isinstance(last, Coded) else lambda: last.frame
+
     def close(self) -> None:
         """Ends the thread. One that hangs in a driver is left behind; it ends with the process."""
         with self._changed:
@@ -109,7 +118,7 @@ class Camera:
     def _run(self) -> None:
         while self._wait_for_work():
             try:
-                source = open_source(self._camera, self._video, self._wait)
+                source = self._open(self._wait)
             except EngineError as error:
                 self._fail(error)
                 continue
@@ -133,6 +142,7 @@ class Camera:
         except EngineError as error:
             self._fail(error)
         finally:
+            self._last = None
             (feed or source).close()
 
     def _read_on(self, read: Callable[[], Picture | Coded]) -> None:
@@ -152,11 +162,12 @@ class Camera:
 
     def _take(self, item: Picture | Coded) -> None:
         if isinstance(item, Coded):
+            self._last = item if item.key else self._last
             self._mid_stream = self._mid_stream or item.key
             if self._tracks["H264"].wanted and self._mid_stream:
                 self._give("H264", item)
             return
-        self.last = item.frame
+        self._last = item
         for codec, track in self._tracks.items():
             if track.wanted:
                 self._encode(codec, track, item)
@@ -200,3 +211,16 @@ class Camera:
         if state != self._state:
             self._state = state
             self._report(Device("camera", state, text))
+
+
+def decoded(key_frame: Coded) -> av.VideoFrame:
+    """The picture of an H.264 key frame. Raises EngineError."""
+    decoder = av.VideoCodecContext.create("h264", "r")
+    decoder.thread_type = "NONE"
+    try:
+        frames = [*decoder.decode(av.Packet(key_frame.data)), *decoder.decode(None)]
+    except av.FFmpegError as error:
+        raise EngineError(f"the camera's key frame cannot be decoded: {error.strerror}") from None
+    if not frames:
+        raise EngineError("the camera's key frame holds no picture")
+    return frames[0]

@@ -242,9 +242,12 @@ class Engine:
 
     def _handle(self, request: int | None, message: Message) -> None:
         if request is None:
-            self._on_event(message)  # type: ignore[arg-type]
-        elif (waiting := self._pending.get(request)) is not None and not waiting.done():
-            waiting.set_result(message)  # type: ignore[arg-type]
+            if isinstance(message, Event):
+                self._on_event(message)
+            return
+        waiting = self._pending.get(request)
+        if waiting is not None and not waiting.done() and isinstance(message, Answer):
+            waiting.set_result(message)
 
     def _down(self) -> None:
         self._ready.clear()

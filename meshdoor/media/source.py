@@ -20,7 +20,7 @@ from meshdoor.errors import EngineError
 from meshdoor.media.card import Card, frame_number
 from meshdoor.media.encoder import Coded, Picture
 from meshdoor.media.messages import VideoFormat
-from meshdoor.rtp.nal import SPS, ParameterSets, join_annex_b, nal_type, split_annex_b
+from meshdoor.rtp.nal import IDR, SPS, ParameterSets, join_annex_b, nal_type, split_annex_b
 
 OPEN_TIMEOUT, READ_TIMEOUT = 5.0, 3.0  # s, of RTSP cameras; ours
 MAX_KEY_FRAME_PERIOD = 2.0  # s: a file with rarer key frames is encoded again; ours
@@ -137,16 +137,20 @@ class StreamSource:
 
     def _rewind(self) -> None:
         self._container.seek(0)
+        self._stream.codec_context.flush_buffers()
 
     def _coded(self) -> Iterator[Coded]:
         annex_b = BitStreamFilterContext("h264_mp4toannexb", self._stream)
         sets = _parameter_sets(bytes(self._stream.codec_context.extradata or b""))
         for packet, captured in self._timed_packets():
+            if packet.dts is None:
+                continue
             for filtered in annex_b.filter(packet):
                 data = bytes(filtered)
-                if packet.is_keyframe and SPS not in map(nal_type, split_annex_b(data)):
+                kinds = {nal_type(nal) for nal in split_annex_b(data)}
+                if IDR in kinds and SPS not in kinds:
                     data = sets + data
-                yield Coded(data, packet.is_keyframe, captured)
+                yield Coded(data, IDR in kinds, captured)
 
     def _pictures(self) -> Iterator[Picture]:
         for packet, captured in self._timed_packets():
@@ -159,7 +163,8 @@ class StreamSource:
         while True:
             began, first, seen = time.monotonic(), None, False
             for packet in self._container.demux(self._stream):
-                if packet.dts is None:
+                if packet.dts is None:  # the last one, which empties the decoder
+                    yield packet, time.monotonic()
                     continue
                 seen = True
                 at = float(packet.dts * (self._stream.time_base or 0))

@@ -23,12 +23,14 @@ from meshdoor.media.encoder import Coded
 from meshdoor.media.leg import Emit
 from meshdoor.media.messages import Device, Hello, StreamPlan
 from meshdoor.media.playout import Playout
+from meshdoor.media.source import open_source
 from meshdoor.media.video_receiver import VideoReceiver
 from meshdoor.media.video_stream import PASSED_THROUGH, VideoSender, VideoStream
 
 log = logging.getLogger(__name__)
 
 D = TypeVar("D")
+T = TypeVar("T")
 
 
 class NodeStudio:
@@ -42,7 +44,8 @@ class NodeStudio:
         self._camera: Camera | None = None
         self._streams = {codec: self._stream(codec) for codec in CODECS}
         if hello.camera != "none":
-            self._camera = Camera(hello.camera, hello.video, self._coded, self._report)
+            opener = partial(open_source, hello.camera, hello.video)
+            self._camera = Camera(opener, hello.video, self._coded, self._report)
         if hello.camera.startswith("rtsp://") or Path(hello.camera).is_file():
             self._streams["H264"].outlet.replay = PASSED_THROUGH
         out_dir = _made(hello.out_dir)
@@ -81,10 +84,10 @@ class NodeStudio:
 
     def snapshot(self, path: Path) -> None:
         """Writes the last picture of the camera, in the background. Raises EngineError when there is none."""
-        frame = self._camera.last if self._camera is not None else None
-        if frame is None:
-            raise EngineError("the camera has no picture yet")
-        self._files.do(partial(still.write, frame, path))
+        if self._camera is None:
+            raise EngineError("there is no camera")
+        picture = self._camera.picture()
+        self._files.do(lambda: still.write(picture(), path))
 
     def close(self) -> None:
         self._talk.close()
@@ -119,10 +122,10 @@ class NodeStudio:
     def _report(self, device: Device) -> None:
         self._in_loop(self._emit, device)
 
-    def _in_loop(self, function: object, argument: object) -> None:
+    def _in_loop(self, function: Callable[[T], None], argument: T) -> None:
         """From the camera's thread; what comes while the loop closes is of no use any more."""
         if not self._loop.is_closed():
-            self._loop.call_soon_threadsafe(function, argument)  # type: ignore[arg-type]
+            self._loop.call_soon_threadsafe(function, argument)
 
 
 def _made(out_dir: str | None) -> Path | None:
