@@ -99,7 +99,8 @@ def isolation(facts: Facts) -> Iterator[Finding]:
 
 def unreachable(facts: Facts) -> Iterator[Finding]:
     for peer in facts.view.peers:
-        if peer.state == "unreachable" and not peer.announced:
+        told = peer.announced and _lasts(peer, facts.view.now)  # by the rule of isolation
+        if peer.state == "unreachable" and not told:
             since = "was never seen" if peer.since is None else f"is gone for {duration(facts.view.now - peer.since)}"
             hint = "is it on, and on this network? If so, an access point may keep devices apart (client isolation)"
             yield Finding("reach", "warning", f"{peer.member.name} {since}", hint)

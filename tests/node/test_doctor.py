@@ -73,6 +73,8 @@ def test_a_sighting_without_a_link_is_client_isolation() -> None:
     assert found(view(gone(2, "Kitchen", announced=True)), "isolation") == [("fault", text)]
     assert found(view(gone(2, "Kitchen", announced=True, since=None)), "isolation") == [("fault", text)]
     assert found(view(gone(2, "Kitchen", announced=True, since=NOW - 1)), "isolation") == []
+    just_gone = view(gone(2, "Kitchen", announced=True, since=NOW - 1))
+    assert found(just_gone, "reach") == [("warning", "Kitchen is gone for 1 s")]
 
 
 def test_a_member_that_is_gone() -> None:
