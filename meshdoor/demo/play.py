@@ -85,7 +85,7 @@ class Play:
             Part(room, "screen", self._settings(room, FIRST_TONE + TONE_STEP * n)) for n, room in enumerate(rooms)
         ]
         door = Part("Front door", "door", self._settings("Front door", DOOR_TONE))
-        lock = Part("Door lock", "lock", "")
+        lock = Part("Door lock", "lock", '[lock]\nof = "Front door"\n')
         actors = {part.name: self._stage.start(part) for part in (*screens, door, lock)}
         cast = Cast(actors[door.name], tuple(actors[part.name] for part in screens), actors[lock.name])
         for actor in cast.everyone:
@@ -154,7 +154,9 @@ class Play:
         await asyncio.sleep(TALKS / 2)
         try:
             receipt = await cast.winner.ask("open", door=cast.door.name)
-            self._timeline.say(f"the lock opens for {cast.winner.name}; it signed a receipt: {receipt}", "bold magenta")
+            what = f"{receipt['lock']} {receipt['result']} for {receipt['person']} after {receipt['took_ms']:.0f} ms"
+            kind = "simulated, " if receipt["simulated"] else ""
+            self._timeline.say(f"{what} ({kind}signed receipt)", "bold magenta")
         except UserError as error:
             self._faults.append(f"the lock did not open: {error}")
         await asyncio.sleep(TALKS / 2)

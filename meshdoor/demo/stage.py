@@ -7,7 +7,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Protocol
 
@@ -86,7 +86,7 @@ class Loopback:
         self._running: list[subprocess.Popen[bytes]] = []
 
     def start(self, part: Part) -> Actor:
-        actor = _prepared(part, self._folder)
+        actor = _prepared(replace(part, settings=part.settings + "[sip]\nport = 0\n"), self._folder)
         with actor.log.open("wb") as log:
             command = _command(part, actor, ("--port", "0", "--interface", "lo"))
             self._running.append(subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log))

@@ -10,12 +10,13 @@ from typing import Any
 
 from meshdoor.calls import plan
 from meshdoor.calls.fork import State as ForkState
-from meshdoor.calls.policy import member_of
+from meshdoor.calls.policy import member_of, policy_for
 from meshdoor.config import Config
 from meshdoor.control import Json
-from meshdoor.errors import Refused, RemoteProtocolError
+from meshdoor.errors import ConfigError, Refused, RemoteProtocolError
 from meshdoor.media import messages as media
 from meshdoor.media.engine_client import Engine
+from meshdoor.mesh.acceptor import listen
 from meshdoor.mesh.frames import State as Busy
 from meshdoor.mesh.peers import Peer
 from meshdoor.node import journal
@@ -28,6 +29,8 @@ from meshdoor.sip.core import Config as SipConfig
 from meshdoor.sip.flow import Target
 from meshdoor.transport.endpoint import SipEndpoint
 from meshdoor.transport.links import LinkTransport
+from meshdoor.transport.tcp import TcpTransport
+from meshdoor.transport.udp import UdpTransport, bind
 from meshdoor.trust.permissions import Permission, Role
 
 MAX_LISTENERS = 16
@@ -60,8 +63,10 @@ class CallService:
     async def running(self) -> AsyncIterator[None]:
         """While the block lasts, this node can ring and be rung."""
         self.engine = Engine(self._hello(), self._media_event)
-        self.endpoint = SipEndpoint(SipConfig(user=str(self._house.role), policy=self._policy), self._sip_event)
+        policy = policy_for(lambda key: key in self._house.membership.roster.members)
+        self.endpoint = SipEndpoint(SipConfig(user=str(self._house.role), policy=policy), self._sip_event)
         self.endpoint.add(self._link)
+        self._add_outside()
         async with self.endpoint, asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             engine = tasks.create_task(self._run_engine())
@@ -71,6 +76,23 @@ class CallService:
             finally:
                 self._tasks = None
                 engine.cancel()
+
+    def _add_outside(self) -> None:
+        """UDP and TCP for devices outside the mesh, on one port; they are served what `calls.policy` says."""
+        hosts = ("127.0.0.1",) if self._config.mesh.interfaces == ("lo",) else ("", "::")
+        port = self._config.sip.port
+        try:
+            streams = listen(port, hosts)
+        except ConfigError as error:
+            journal.warn("port", f"SIP: {error}: using another")
+            streams = listen(0, hosts)
+        tcp = TcpTransport(streams)
+        self._house.sip_port = tcp.port
+        self.endpoint.add(tcp)
+        try:
+            self.endpoint.add(UdpTransport(bind(tcp.port, hosts)))
+        except ConfigError as error:
+            journal.warn("port", f"SIP over UDP: {error}; {error.hint}")
 
     async def _run_engine(self) -> None:
         """The engine starts when there is somebody to show pictures to or to see them from, and stays."""
@@ -196,9 +218,6 @@ class CallService:
 
     def _peers(self) -> list[Peer]:
         return list(self._house.peers.peers()) if self._house.settled else []
-
-    def _policy(self, request: Any, flow: Any) -> None:
-        """What strangers are told is decided where their transports are (calls.policy); links carry members."""
 
     def _send_sip(self, key: bytes, message: bytes) -> bool:
         return self._house.links.send_sip(key, message)

@@ -60,7 +60,7 @@ class House:
         self.notes = NoteRouter()
         self.notes.register("clock", self._clock_shown, early=True)
         self.on_peers: Callable[[], None] = _ignore
-        self._sip_port = config.sip.port
+        self.sip_port = config.sip.port
         self._tasks: asyncio.TaskGroup | None = None
         self._knocking = 0
         self._log = LogLimiter()
@@ -101,7 +101,7 @@ class House:
             id=device_id(self.membership.identity.key),
             role=self.role,
             tls=self.links.port,
-            sip=self._sip_port,
+            sip=self.sip_port,
             addresses=self.addresses,
             home=roster.home.hex()[:32] if roster.home else "",
             r=roster.digest.hex() if roster.home else "",

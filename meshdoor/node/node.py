@@ -22,7 +22,9 @@ from meshdoor.mesh.peers import PeerTable
 from meshdoor.node import hardware, journal, systemd
 from meshdoor.node.calls import CallService
 from meshdoor.node.house import House
+from meshdoor.node.lock import Audit
 from meshdoor.node.membership import Membership
+from meshdoor.node.opening import Openings, lock_of
 from meshdoor.node.pairing import PairingDesk
 from meshdoor.node.ringing import CallVerbs
 from meshdoor.node.terminal import typed_line
@@ -85,10 +87,16 @@ class Node:
             house.interfaces_changed(self._interfaces())
             self._load_peers()
             house.mdns = await stack.enter_async_context(Mdns(house.saw, house.lost, house.interfaces))
+            lock = lock_of(self._config, house, self._opened)
+            if lock is not None:
+                await stack.enter_async_context(lock)
+            openings = Openings(house, lock)
             calls = CallService(self._config, house)
             await stack.enter_async_context(calls.running())
-            verbs = Verbs(house, time.time(), self._config.mesh.port).table() | CallVerbs(calls).table()
-            await stack.enter_async_context(serve(self._state.path, verbs))
+            verbs = Verbs(house, time.time(), self._config.mesh.port).table()
+            await stack.enter_async_context(
+                serve(self._state.path, verbs | CallVerbs(calls).table() | openings.table())
+            )
             async with asyncio.TaskGroup() as tasks:
                 running = [
                     tasks.create_task(house.run()),
@@ -104,6 +112,9 @@ class Node:
                     task.cancel()
             self._save_peers()
         journal.say("stopped", "this node has stopped")
+
+    def _opened(self, audit: Audit) -> None:
+        """The lock of this node was asked to open."""
 
     def _greet(self) -> None:
         house = self._house
