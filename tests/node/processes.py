@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -21,7 +21,9 @@ POLL = 0.02
 class Node:
     """One node; `log` is what it has written."""
 
-    def __init__(self, state: Path, *words: str, stdin: int = subprocess.DEVNULL, **environment: str) -> None:
+    def __init__(
+        self, state: Path, *words: str, stdin: int = subprocess.DEVNULL, environment: Mapping[str, str] | None = None
+    ) -> None:
         self.state = state
         self._log = state.with_suffix(".log")
         command = [sys.executable, "-m", "meshdoor", "run", "--state", str(state), "--interface", "lo", *words]
@@ -31,7 +33,7 @@ class Node:
                 stdin=stdin,
                 stdout=log,
                 stderr=log,
-                env=os.environ | environment,
+                env=os.environ | dict(environment or {}),
             )
 
     @property
@@ -88,7 +90,7 @@ class Node:
 @contextmanager
 def node(state: Path, name: str, role: str = "screen", *words: str, **environment: str) -> Iterator[Node]:
     """A node that runs and answers until the block ends."""
-    with ended(Node(state, "--name", name, "--role", role, *words, **environment)) as made:
+    with ended(Node(state, "--name", name, "--role", role, *words, environment=environment)) as made:
         made.until(lambda status: status["schema"] == 1)
         yield made
 
