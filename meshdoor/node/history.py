@@ -21,7 +21,7 @@ from meshdoor.calls.parts import Assembly
 from meshdoor.calls.records import OpeningRecord, PressRecord
 from meshdoor.calls.sync import MAX_PICTURE, Stored, is_picture
 from meshdoor.errors import EngineError, NotFound, RemoteProtocolError, StateError
-from meshdoor.node import journal, reporting, sharing
+from meshdoor.node import journal, reporting
 from meshdoor.node.house import House
 from meshdoor.node.notes import Note
 from meshdoor.node.sharing import Sharing
@@ -56,7 +56,7 @@ class History:
         self._held: dict[str, bytes] = {}
         self._log = LogLimiter()
         house.notes.register(reporting.ABOUT, self._reported)
-        house.notes.register(sharing.ABOUT, self._told)
+        house.notes.register(reporting.HISTORY, self._told)
         house.on_link.append(self._linked)
 
     async def run(self) -> None:

@@ -16,13 +16,16 @@ from dataclasses import dataclass
 
 from meshdoor.calls.fork import Outcome
 from meshdoor.calls.parts import notes_of
-from meshdoor.calls.records import MAX_TEXT, PressRecord, written_down
+from meshdoor.calls.records import MAX_TEXT, OpeningRecord, PressRecord, written_down
+from meshdoor.calls.sync import Opening
 from meshdoor.node.house import House
+from meshdoor.node.lock import Audit
 from meshdoor.node.pressing import Press
 from meshdoor.trust.permissions import Permission, Role
 from meshdoor.trust.roster import Roster
 
 ABOUT = "press"
+HISTORY = "history"
 MAX_UNTOLD = 16
 SETTLING = 0.5  # seconds until the last statistics of a press are there
 
@@ -31,6 +34,22 @@ def keeps_history(roster: Roster, key: bytes) -> bool:
     """Is it a screen that may view?"""
     member = roster.member(key)
     return member is not None and member.role is Role.SCREEN and Permission.VIEW in member.permissions
+
+
+def opening_of(audit: Audit, lock_name: str, press: str = "") -> OpeningRecord:
+    """What the history keeps of what a lock did; `press` if it was for a visitor."""
+    who = (audit.person or audit.name)[:MAX_TEXT]
+    opener, lock = audit.opener.hex(), audit.lock.hex()
+    result = str(audit.result) + (" (simulated)" if audit.simulated else "")
+    return OpeningRecord(secrets.token_hex(16), press, audit.at, lock, lock_name[:MAX_TEXT], opener, who, result)
+
+
+def tell_opening(house: House, opening: OpeningRecord) -> None:
+    """What a lock on a node that keeps no history tells the screens; one that does calls `History.opened`."""
+    for link in house.links.links():
+        if keeps_history(house.membership.roster, link.key):
+            for note in notes_of(HISTORY, Opening(opening).to_json(), secrets.token_hex(8)):
+                house.links.send_note(link.key, note)
 
 
 @dataclass(frozen=True, slots=True)

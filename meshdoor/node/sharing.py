@@ -35,12 +35,11 @@ from meshdoor.calls.sync import (
 )
 from meshdoor.errors import RemoteProtocolError, StateError
 from meshdoor.node.house import House
-from meshdoor.node.reporting import keeps_history
+from meshdoor.node.reporting import HISTORY, keeps_history
 from meshdoor.store.ledger import Ledger
 from meshdoor.store.ledgerfile import LedgerFile
 from meshdoor.trust.permissions import Role
 
-ABOUT = "history"
 EVERY = 300.0  # seconds between two questions when nothing is amiss
 RETRY = 10.0  # seconds until a question without an answer is asked again
 PACE = 0.5  # seconds between two pages, so that no note is dropped for coming too fast
@@ -126,7 +125,7 @@ class Sharing:
 
     def send(self, key: bytes, message: Message) -> bool:
         """False when there is no link."""
-        notes = notes_of(ABOUT, message.to_json(), secrets.token_hex(8))
+        notes = notes_of(HISTORY, message.to_json(), secrets.token_hex(8))
         return all(self._house.links.send_note(key, note) for note in notes)
 
     def screens(self) -> list[bytes]:

@@ -17,12 +17,14 @@ from meshdoor.calls.commands import Record
 from meshdoor.calls.fork import Fork, Outcome
 from meshdoor.calls.parts import notes_of
 from meshdoor.calls.records import OpeningRecord, PressRecord
-from meshdoor.calls.sync import Ask, Entries, Message, Opening, Picture, Seen, Stored
+from meshdoor.calls.sync import Ask, Entries, Message, Picture, Seen, Stored
 from meshdoor.errors import NotFound, StateError
 from meshdoor.node import reporting, sharing
+from meshdoor.node.lock import Audit
 from meshdoor.node.pressing import Press
-from meshdoor.node.reporting import Reporting
+from meshdoor.node.reporting import Reporting, opening_of, tell_opening
 from meshdoor.store.ledgerfile import LedgerFile
+from meshdoor.trust.grants import Result
 from meshdoor.trust.permissions import Permission, Role
 from meshdoor.trust.roster import Roster
 from tests.calls.ledgers import press
@@ -208,8 +210,15 @@ async def test_an_opening_is_told(house: tuple[Screen, Screen]) -> None:
     await until(lambda: _holds(hall, {opening.id}))
     lock = FakeHouse(LOCK, EVERYONE)
     join(lock, hall.node)
-    say(lock, hall, Opening(replace(opening, id="d" * 32)))
-    await until(lambda: _holds(hall, {opening.id, "d" * 32}))
+    audit = Audit(time.time(), LOCK.key, KITCHEN.key, "Kitchen", "Ana", Result.OPENED, simulated=True)
+    told = opening_of(audit, "Gate", "e" * 16)
+    assert (told.who_name, told.result) == ("Ana", f"{Result.OPENED} (simulated)")
+    tell_opening(lock.house, told)
+    await until(lambda: _has_opening(hall, told))
+
+
+async def _has_opening(where: Screen, opening: OpeningRecord) -> bool:
+    return await where.history.openings_of(opening.press) == [opening]
 
 
 async def test_pictures_are_kept_of_missed_visitors_alone(house: tuple[Screen, Screen]) -> None:
