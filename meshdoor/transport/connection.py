@@ -119,6 +119,8 @@ class Connection(asyncio.Protocol):
         if name and own:
             self.remote, self.local = from_kernel(name), from_kernel(own)
         sock = transport.get_extra_info("socket")
+        # asyncio does this only where the protocol of the socket was named when it was made.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT)
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
         why = self._owner.made(self)

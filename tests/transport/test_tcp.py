@@ -62,6 +62,17 @@ async def test_a_call_runs_over_one_connection() -> None:
         assert len(here._connections) == len(there._connections) == 1
 
 
+async def test_no_message_waits_for_the_acknowledgement_of_another() -> None:
+    async with tcp_end() as (one, here), tcp_end() as (other, there):
+        one.endpoint.invite(target(here, there.port), OFFER)
+        await other.one(IncomingInvite)
+        for transport in (here, there):
+            (connection,) = transport._connections.values()
+            assert connection._transport is not None
+            sock = connection._transport.get_extra_info("socket")
+            assert sock.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
+
+
 async def test_a_connection_that_breaks_is_told_to_its_calls() -> None:
     async with tcp_end() as (one, here), tcp_end() as (other, there):
         one.endpoint.invite(target(here, there.port), OFFER)
