@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 import struct
+from contextlib import suppress
 from typing import Protocol
 
 from meshdoor.errors import LinkError
@@ -17,6 +18,9 @@ HANDSHAKE_DEADLINE = 5.0  # seconds from the connection to the HELLO that makes 
 MAX_BUFFER = 4 * 2**20  # bytes that a stalled peer may leave in our memory
 USER_TIMEOUT = 12000  # ms without an acknowledgement (TCP_USER_TIMEOUT, RFC 5482)
 TCP_THIN_LINEAR_TIMEOUTS = 16  # linux/tcp.h: no exponential back-off while little is under way
+
+TCP_RTO_MIN_US, RTO_MIN = 45, 60_000  # linux/tcp.h, since 6.15; microseconds, in place of 200 ms
+TCP_DELACK_MAX_US, DELACK_MAX = 46, 10_000  # in place of 40 ms and more
 
 _RESET = struct.pack("ii", 1, 0)  # SO_LINGER: drop what the kernel has not sent
 
@@ -111,10 +115,7 @@ class Link(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
-        sock = transport.get_extra_info("socket")
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT)
-        # A message that is lost twice must not wait twice as long: what rings now is worthless later.
-        sock.setsockopt(socket.IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, 1)
+        _hasten(transport.get_extra_info("socket"))
         self._timer = self._loop.call_later(HANDSHAKE_DEADLINE, self._too_slow)
         if self._over:
             reset(transport)
@@ -249,6 +250,17 @@ class Link(asyncio.Protocol):
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+def _hasten(sock: socket.socket) -> None:
+    """What rings now is worthless later. Messages are short: none waits for another, nor twice as long for being lost
+    twice. asyncio sets TCP_NODELAY only where the protocol of the socket was named when it was made."""
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, USER_TIMEOUT)
+    sock.setsockopt(socket.IPPROTO_TCP, TCP_THIN_LINEAR_TIMEOUTS, 1)
+    with suppress(OSError):  # an older kernel
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_RTO_MIN_US, RTO_MIN)
+        sock.setsockopt(socket.IPPROTO_TCP, TCP_DELACK_MAX_US, DELACK_MAX)
 
 
 def reset(transport: asyncio.Transport) -> None:
