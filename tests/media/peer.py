@@ -58,6 +58,10 @@ class Peer:
     def close(self) -> None:
         self.socket.close()
 
+    @staticmethod
+    def clock() -> float:
+        return time.monotonic()
+
     def plan(self, direction: str = "sendonly", payload_type: int = 102) -> StreamPlan:
         """What the engine is told of this peer."""
         return StreamPlan(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from typing import Any
 
 import pytest
 
@@ -54,7 +55,8 @@ class Rig:
             self.told.append(what)
 
         owner = SinkOwner(lambda: tell("first"), lambda: tell("blocked"), lambda: tell("key frame"))
-        return Sink(self.wire, self.protector, payload_type, self.session, owner, first_number)  # type: ignore[arg-type]
+        wire: Any = self.wire
+        return Sink(wire, self.protector, payload_type, self.session, owner, first_number)
 
     def unit(self, packets: int = 3, key: bool = True) -> Unit:
         self.time += 1 / 30
