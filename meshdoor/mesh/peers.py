@@ -134,6 +134,11 @@ class PeerTable:
         digest = self._roster.digest
         return tuple(known.peer(digest) for known in self._known.values())
 
+    def state(self, key: bytes) -> State | None:
+        """How a member is; None for who is none."""
+        known = self._known.get(key)
+        return None if known is None else known.state
+
     def newcomers(self) -> tuple[Newcomer, ...]:
         """Who can be paired, the one that waits longest first."""
         return self._strangers.newcomers()

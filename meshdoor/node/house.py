@@ -213,12 +213,12 @@ class House:
         journal.say("link", f"{self._name(key)} is gone: {reason}", member=self._name(key), up=False)
 
     def measured(self, key: bytes, rtt: float | None, digest: bytes, version: str, state: LinkState) -> None:
-        before = self._state(key)
+        before = self.peers.state(key)
         self.peers.measured(key, rtt, digest, state, _now())
         if digest != self.membership.roster.digest:
             self.links.want(key, self.membership.history.heads)
         self._news.set()
-        if self._state(key) != before:
+        if self.peers.state(key) is not before:
             self._tell_peers()
 
     def want(self, key: bytes, heads: Sequence[bytes]) -> None:
@@ -294,9 +294,6 @@ class House:
         roster = self.membership.roster
         member = roster.members.get(key) or roster.revoked.get(key)
         return member.name if member else device_id(key)
-
-    def _state(self, key: bytes) -> str:
-        return next((peer.state for peer in self.peers.peers() if peer.key == key), "")
 
     def set_busy(self, busy: LinkState) -> None:
         """Tell every peer at once whether this node rings or talks."""

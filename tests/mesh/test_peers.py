@@ -279,3 +279,8 @@ def test_where_a_member_of_another_home_is() -> None:
     made.saw(announcement(NEWCOMER), 0, "10.0.0.9")
     assert made.whereabouts(announcement(NEWCOMER).instance) == (Address("10.0.0.9", 5062),)
     assert made.whereabouts(announcement(PEER).instance) == ()
+
+
+def test_one_state_is_asked_for_at_a_time() -> None:
+    table = PeerTable(b"\x00" * 32)
+    assert table.state(b"\x01" * 32) is None
