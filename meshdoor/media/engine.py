@@ -14,6 +14,7 @@ import os
 import signal
 import socket
 import sys
+import threading
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -223,9 +224,10 @@ def main() -> None:
     with socket.socket(fileno=int(sys.argv[1])) as port:
         asyncio.run(serve(port))
     wait_for_workers(FINISH_TIMEOUT)
-    sys.stderr.flush()
-    # A camera's thread may hang in its driver; it must not keep the process.
-    os._exit(0)
+    if threading.active_count() > 1:
+        # A camera's thread hangs in its driver; it must not keep the process.
+        sys.stderr.flush()
+        os._exit(0)
 
 
 if __name__ == "__main__":

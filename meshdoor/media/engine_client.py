@@ -165,6 +165,7 @@ class Engine:
         while True:
             started = time.monotonic()
             reason = await self._run_once()
+            self._tell_lost(reason)
             if time.monotonic() - started >= LONG_LIVED:
                 back_off = FIRST_BACK_OFF
             log.warning("the media engine ended: %s; starting it again in %.1f s", reason, back_off)
@@ -190,7 +191,6 @@ class Engine:
                 self._down()
                 ours.close()  # the engine ends when it reads the end of file
                 status = await _reap(process)
-        self._tell_lost(reason or f"exit status {status}")
         return reason or f"exit status {status}"
 
     async def _converse(self, ours: socket.socket) -> str:

@@ -1,0 +1,82 @@
+"""The client with processes that are no good engines."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+from meshdoor.errors import EngineError
+from meshdoor.media import engine_client
+from meshdoor.media.engine_client import Engine
+from meshdoor.media.messages import EngineLost, EngineReady, Event, Hello
+from tests.media.peer import until
+
+# An engine in a few lines: READY answers the first command, then LATER is run.
+FAKE = """
+import json, socket, sys, time
+port = socket.socket(fileno=int(sys.argv[1]))
+def answer(**fields):
+    request = json.loads(port.recv(99999)).get("request")
+    port.send(json.dumps(dict(request=request, **fields)).encode())
+"""
+READY = "answer(type='Ready', pid=42)\n"
+
+
+def fake(script: str) -> tuple[str, ...]:
+    return (sys.executable, "-c", FAKE + script)
+
+
+@pytest.fixture(autouse=True)
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("FIRST_BACK_OFF", "MAX_BACK_OFF", "PING_INTERVAL"):
+        monkeypatch.setattr(engine_client, name, 0.02)
+    for name in ("START_TIMEOUT", "ANSWER_TIMEOUT", "SHUTDOWN_TIMEOUT"):
+        monkeypatch.setattr(engine_client, name, 0.5)
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        ("time.sleep(99)", "did not start"),
+        ("answer(type='Failed', reason='no')", "refused its settings: Failed(reason='no')"),
+        (READY + "time.sleep(99)", "the media engine did not answer Ping"),
+        (READY + "answer(type='Failed', reason='ill')\ntime.sleep(99)", "ill"),
+        (READY + "answer(type='Ready', pid=1)\ntime.sleep(99)", "the media engine answered Ready to Ping"),
+        (READY + "port.close()", "exit status 0"),
+    ],
+)
+async def test_a_bad_engine_is_ended_and_another_one_started(script: str, reason: str) -> None:
+    events: list[Event] = []
+    async with Engine(Hello("door"), events.append, fake(script)):
+        await until(lambda: EngineLost((), reason) in events)
+        assert set(events) <= {EngineLost((), reason), EngineReady(42)}
+
+
+async def test_junk_is_logged_and_skipped(caplog: pytest.LogCaptureFixture) -> None:
+    events: list[Event] = []
+    junk = "port.send(b'junk'); port.send(b'{\"type\":\"Done\",\"request\":99}')\n"
+    async with Engine(Hello("door"), events.append, fake(READY + junk + "answer(type='Done')\n" * 99)) as engine:
+        await engine.wait_ready()
+        await until(lambda: "does not fit" in caplog.text)
+        await engine.key_frame()
+
+
+async def test_a_command_that_the_engine_dies_on_fails() -> None:
+    async with Engine(Hello("door"), lambda event: None, fake(READY + "port.recv(99999)")) as engine:
+        await engine.wait_ready()
+        with pytest.raises(EngineError):
+            await engine.key_frame()
+
+
+async def test_a_program_that_is_not_there() -> None:
+    events: list[Event] = []
+    async with Engine(Hello("door"), events.append, ("/nothing/here",)):
+        await until(lambda: events)
+    assert events[0] == EngineLost((), "cannot be started: No such file or directory")
+
+
+def test_the_client_loads_no_codec() -> None:
+    script = "import sys, meshdoor.media.engine_client; sys.exit('av' in sys.modules or 'aiortc' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
