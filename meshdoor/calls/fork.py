@@ -158,7 +158,8 @@ class Fork:
 
     def bye(self, number: int, now: float) -> None:
         """The device ended the dialog."""
-        self._end(self._branch(number), Happened.BYE, Ending.ANSWERED, now)
+        branch = self._branch(number)
+        self._end(branch, Happened.BYE, Ending.LOST if branch.rings else Ending.ANSWERED, now)
 
     def first_packet(self, number: int, now: float) -> None:
         """The first packet went out to this branch."""

@@ -128,6 +128,14 @@ def test_the_screen_hangs_up(fork: Fork) -> None:
     assert (closing, fork.state) == (State.CLOSING, State.ENDED)
 
 
+def test_a_bye_while_it_rings_ends_that_branch_alone(fork: Fork) -> None:
+    fork.early(1, 0.1)
+    drained(fork)
+    fork.bye(1, 0.5)
+    assert endings(fork) == {KITCHEN: Ending.LOST}
+    assert fork.state is State.RINGING
+
+
 def test_a_second_press_knocks_only_while_somebody_talks(fork: Fork) -> None:
     fork.press(1.0)
     assert done(fork) == []
@@ -268,9 +276,8 @@ class ForkMachine(RuleBasedStateMachine):
     @rule(number=branch)
     def remote_bye(self, number: int) -> None:
         self._tick()
-        if self.fork.branches[number].state is branches.State.TALKING:
-            self.fork.bye(number, self.now)
-            self.owed.discard(number)
+        self.fork.bye(number, self.now)
+        self.owed.discard(number)
         self._obey()
 
     @rule()
