@@ -16,6 +16,9 @@ A file is TOML, found at `--config FILE`, else `config.toml` in the state direct
     of = "Front door"           # the door that it opens, by its name; "" for all of them
     pulse = 3.0                 # seconds that it stays open
 
+    [calls]
+    auto_answer = ["Hall"]      # rooms whose calls and pages are answered here without a person: names or ids
+
     [log]
     format = "json"             # else "text"
 """
@@ -63,6 +66,13 @@ class RingConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class CallsConfig:
+    """Room to room: whose calls and pages are answered here without a person, by name or id; others ring."""
+
+    auto_answer: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class MediaConfig:
     """The devices. What is not there is stood in for, and `meshdoor status` of the node's log says so.
 
@@ -106,6 +116,7 @@ class Config:
     mesh: MeshConfig = field(default_factory=MeshConfig)
     sip: SipConfig = field(default_factory=SipConfig)
     ring: RingConfig = field(default_factory=RingConfig)
+    calls: CallsConfig = field(default_factory=CallsConfig)
     media: MediaConfig = field(default_factory=MediaConfig)
     lock: LockConfig | None = None
     log: LogConfig = field(default_factory=LogConfig)

@@ -64,6 +64,15 @@ class Answering:
             return Busy.IN_CALL
         return Busy.RINGING if self._visitors.waiting else Busy.FREE
 
+    @property
+    def rings(self) -> bool:
+        """Does a visitor wait to be answered?"""
+        return bool(self._visitors.waiting)
+
+    def involves(self, key: bytes) -> bool:
+        """Is somebody at the door of this member?"""
+        return any(visit.door == key for visit in self._visits.values())
+
     def visits(self) -> list[dict[str, Json]]:
         """Who is at which door."""
         return [

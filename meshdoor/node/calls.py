@@ -24,6 +24,7 @@ from meshdoor.node.answering import Answering
 from meshdoor.node.house import House
 from meshdoor.node.notes import Note
 from meshdoor.node.pressing import Press, Pressing
+from meshdoor.node.talking import Settings, Talking
 from meshdoor.sip import events as sip
 from meshdoor.sip.core import Config as SipConfig
 from meshdoor.sip.flow import Target
@@ -32,6 +33,7 @@ from meshdoor.transport.links import LinkTransport
 from meshdoor.transport.tcp import TcpTransport
 from meshdoor.transport.udp import UdpTransport, bind
 from meshdoor.trust.permissions import Permission, Role
+from meshdoor.trust.roster import Member, Roster
 
 MAX_LISTENERS = 16
 
@@ -39,7 +41,7 @@ Listener = Callable[[dict[str, Any]], None]
 
 
 class CallService:
-    """Implements `Desk`. Open it with `running`."""
+    """Implements `Desk` and `Rooms`. Open it with `running`."""
 
     endpoint: SipEndpoint
     engine: Engine
@@ -54,6 +56,9 @@ class CallService:
         self._engine_wanted = asyncio.Event()
         self.pressing = Pressing(self, config.ring.timeout)
         self.answering = Answering(self)
+        self._policy = plan.Policy(frozenset(config.calls.auto_answer))
+        room = Settings(self._policy, self._camera() != "none", config.ring.timeout)
+        self.talking = Talking(self, room, self.answering.in_call)
         house.on_sip = self._link.received
         house.on_peers = self._peers_changed
         house.notes.register("picture", self._picture_shown)
@@ -105,13 +110,26 @@ class CallService:
         return media.Hello(
             role=str(self._house.role),
             name=self._house.name,
-            camera=devices.camera if self._house.role is Role.DOOR else "none",
+            camera=self._camera(),
             microphone=devices.microphone,
             speaker=devices.speaker,
             display=devices.display,
             out_dir=devices.out_dir or None,
             video=media.VideoFormat(devices.width, devices.height, devices.fps, devices.bitrate),
         )
+
+    def _camera(self) -> str:
+        """A screen has one only where the settings name it: the test card is for doors."""
+        devices = self._config.media
+        return devices.camera if self._house.role is Role.DOOR or devices.camera != "card" else "none"
+
+    @property
+    def roster(self) -> Roster:
+        return self._house.membership.roster
+
+    @property
+    def itself(self) -> Member | None:
+        return self._house.membership.itself
 
     def now(self) -> float:
         return asyncio.get_running_loop().time()
@@ -123,7 +141,10 @@ class CallService:
         return next((link.address.host for link in self._house.links.links() if link.key == key), "")
 
     def hurry(self, key: bytes, interval: float | None) -> None:
-        self._house.links.hurry(key, interval)
+        """Until nothing is on with that member any more."""
+        parts = (self.pressing, self.answering, self.talking)
+        if interval is not None or not any(part.involves(key) for part in parts):
+            self._house.links.hurry(key, interval)
 
     def note(self, key: bytes, note: dict[str, Any]) -> None:
         self._house.links.send_note(key, note)
@@ -145,9 +166,11 @@ class CallService:
 
     def busy_changed(self) -> None:
         press = self.pressing.press
-        states = [self.answering.busy]
+        states = [self.answering.busy, self.talking.busy]
         if press is not None:
             states.append(Busy.IN_CALL if press.fork.state is ForkState.TALKING else Busy.RINGING)
+            if press.fork.state is ForkState.TALKING:
+                self.talking.yield_sound()
         self._house.set_busy(max(states))
 
     def ring(self) -> Json:
@@ -155,7 +178,7 @@ class CallService:
         roster, key = self._house.membership.roster, self._house.membership.identity.key
         if not roster.may(key, Permission.RING):
             raise Refused(f"a {self._house.role} does not ring", "the button is at a door")
-        asked = plan.who_rings(self._peers(), key)
+        asked = plan.who_rings(self.peers(), key)
         press = self.pressing.ring(secrets.token_hex(8), asked.rung)
         journal.say("pressed", f"ringing {', '.join(map(self.name_of, asked.rung)) or 'nobody'}", press=press.id)
         return {
@@ -164,13 +187,43 @@ class CallService:
             "silent": [{"name": silent.name, "why": silent.why} for silent in asked.silent],
         }
 
+    def answer(self, visit: int | None, call: int | None) -> Json:
+        """Answer what rings here, a visitor before anybody else. Raises Refused."""
+        if call is None and (visit is not None or self.answering.rings):
+            answered = self.answering.answer(visit)
+            self.talking.leave()
+            return answered
+        return self._told(self.talking.answer(call))
+
+    def decline(self, visit: int | None, call: int | None) -> Json:
+        """Decline what rings here, a visitor before anybody else. Raises Refused."""
+        if call is None and (visit is not None or self.answering.rings):
+            return self.answering.decline(visit)
+        return self._told(self.talking.decline(call))
+
     def hang_up(self) -> Json:
-        """End what rings or is talked in, at a door or a screen."""
+        """End what is on here, at a door or a screen; with whom that was."""
+        ended = self.talking.hang_up()
         if self.pressing.press is not None:
+            ended.append("the press")
             self.pressing.hang_up()
-        else:
-            self.answering.hang_up()
-        return {}
+        talked = [visit["door"] for visit in self.answering.visits() if visit["state"] == "talking"]
+        if self.answering.hang_up():
+            ended += talked
+        return {"ended": ended}
+
+    def on(self) -> Json:
+        """What is on here now."""
+        press = self.pressing.press
+        return {
+            "press": None if press is None else {"press": press.id, "state": str(press.fork.state).lower()},
+            "visitors": self.answering.visits(),
+            "calls": self.talking.rows(),
+        }
+
+    def want_engine(self) -> None:
+        """A person is about to need it."""
+        self._engine_wanted.set()
 
     async def listen(self, tell: Listener) -> None:
         """Give `tell` every event until cancelled, first a word that it listens. Raises Refused."""
@@ -184,7 +237,12 @@ class CallService:
             self._listeners.remove(tell)
 
     def leave_call(self) -> None:
-        """Hang up the conversation that is no visitor's."""
+        self.talking.leave()
+
+    def visitor_talks(self) -> bool:
+        press = self.pressing.press
+        at_door = press is not None and press.fork.state is ForkState.TALKING
+        return at_door or self.answering.busy is Busy.IN_CALL
 
     def _picture_shown(self, key: bytes, note: Note) -> None:
         call = note.get("call")
@@ -203,20 +261,28 @@ class CallService:
         if caller is None or itself is None:
             event.session.reject(plan.FORBIDDEN, self.now())
             return
-        received = plan.receive(itself, caller, plan.Policy())
+        page = event.request.headers.get("Meshdoor-Call") == "page"
+        busy = self.talking.engaged or self.visitor_talks()
+        received = plan.receive(itself, caller, self._policy, page=page, busy=busy)
         if received.answer is plan.Answer.REFUSE:
             journal.warn("call", f"a call of {caller.name} was refused: {received.why}", member=caller.name)
             event.session.reject(received.status, self.now())
         elif received.kind is plan.Kind.VISITOR:
             self.answering.invited(event, caller)
         else:
-            event.session.reject(plan.BUSY, self.now())
+            self._engine_wanted.set()
+            self.talking.invited(event, caller, received)
+
+    def _told(self, row: Json) -> Json:
+        if row is None:
+            raise Refused("nothing rings here")
+        return row
 
     def on_press_over(self, listener: Callable[[Press], None]) -> None:
         """Call `listener` when a press of this door is over."""
         self.pressing.over.append(listener)
 
-    def _peers(self) -> list[Peer]:
+    def peers(self) -> list[Peer]:
         return list(self._house.peers.peers()) if self._house.settled else []
 
     def _send_sip(self, key: bytes, message: bytes) -> bool:
@@ -224,17 +290,18 @@ class CallService:
 
     def _peers_changed(self) -> None:
         """Links came or went."""
-        linked = {peer.key for peer in self._peers() if peer.state != "unreachable"}
+        linked = {peer.key for peer in self.peers() if peer.state != "unreachable"}
         for key in self._linked - linked:
             self._link.lost(key)
             self.pressing.peer_down(key)
             self.answering.peer_down(key)
+            self.talking.peer_down(key)
         fresh = linked - self._linked
         self._linked = linked
-        ringable = plan.who_rings(self._peers(), self._house.membership.identity.key).rung
+        ringable = plan.who_rings(self.peers(), self._house.membership.identity.key).rung
         for key in fresh & set(ringable):
             self.pressing.peer_up(key)
-        if any(self._needs_media(peer) for peer in self._peers()):
+        if any(self._needs_media(peer) for peer in self.peers()):
             self._engine_wanted.set()
 
     def _needs_media(self, peer: Peer) -> bool:
@@ -246,7 +313,7 @@ class CallService:
         if isinstance(event, sip.IncomingInvite):
             self._invited(event)
         elif isinstance(event, sip.SessionEvent):
-            _ = self.pressing.handle(event) or self.answering.handle(event)
+            _ = self.pressing.handle(event) or self.answering.handle(event) or self.talking.handle(event)
         elif isinstance(event, sip.RequestReceived):
             self.endpoint.respond(event, 405, (("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO"),))
 
@@ -266,6 +333,7 @@ class CallService:
                 journal.warn("media", f"the media engine ended ({reason}); it is started again")
                 self.pressing.legs_lost(legs)
                 self.answering.legs_lost(legs)
+                self.talking.legs_lost(legs)
             case media.DtmfReceived(leg=leg, digit=digit):
                 self.publish({"event": "dtmf", "leg": leg, "digit": digit})
             case media.Device(kind=kind, state="failed", text=text):

@@ -82,6 +82,10 @@ class Pressing:
         """The press that rings or is talked in."""
         return self._press
 
+    def involves(self, key: bytes) -> bool:
+        """Does a press ring this member, or talk with it?"""
+        return self._press is not None and any(b.peer == key for b in self._press.fork.branches.values())
+
     def ring(self, press_id: str, peers: Iterable[bytes]) -> Press:
         """Somebody pressed."""
         now = self._desk.now()

@@ -56,6 +56,7 @@ class Verbs:
             started=self._started,
             settled=house.settled,
             pairing=house.desk.status(time.monotonic()),
+            busy=house.busy.name.lower(),
         )
         peers = house.peers.peers()
         return View(
