@@ -36,17 +36,24 @@ class Frame:
 
 
 class FrameBuffer:
-    """`starts_frame` tells whether a frame begins with a payload; `nack`, whether lost packets may be asked
-    for. Verbs: receive, next_frame, take_nacks, next_deadline, handle_timer."""
+    """`starts_frame` tells whether a frame begins with a payload, `starts_stream` whether a stream may; `nack`, whether
+    lost packets may be asked for. Verbs: receive, next_frame, take_nacks, next_deadline, handle_timer."""
 
-    def __init__(self, starts_frame: Callable[[bytes], bool], nack: bool = False) -> None:
+    def __init__(
+        self,
+        starts_frame: Callable[[bytes], bool],
+        nack: bool = False,
+        starts_stream: Callable[[bytes], bool] | None = None,
+    ) -> None:
         self._starts_frame = starts_frame
+        self._starts_stream = starts_stream or starts_frame
         self._nacks = NackList() if nack else None
         self._round_trip = 0.0
         self._wait = MIN_WAIT
         self._source = SourceSwitch()
         self._ssrc: int | None = None
         self._next = self._highest = 0
+        self._begun = False
         self._held: dict[int, tuple[RtpPacket, float]] = {}
         self._behind_gap: int | None = None
         self._given_up = range(0)
@@ -59,7 +66,7 @@ class FrameBuffer:
     def receive(self, packet: RtpPacket, now: float) -> None:
         for admitted in self._source.admit(packet):
             if admitted.ssrc != self._ssrc:
-                self._restart(admitted)
+                self._restart(admitted, now)
             self._insert(admitted, now)
 
     def next_frame(self) -> Frame | None:
@@ -85,23 +92,26 @@ class FrameBuffer:
         while self._behind_gap is not None and now >= self._gap_deadline(self._behind_gap):
             self._give_up(self._behind_gap)
 
-    def _restart(self, packet: RtpPacket) -> None:
-        """Begins anew at this packet. If no frame begins with it, it may have overtaken the one that does."""
+    def _restart(self, packet: RtpPacket, now: float) -> None:
+        """Begins anew at this packet. If no stream begins with it, it may have overtaken the one that does, or that one
+        was lost."""
         self._ssrc = packet.ssrc
         self._highest = packet.sequence_number + (1 << 16)
-        back = 0 if self._starts_frame(packet.payload) else _BACK
+        back = 0 if self._starts_stream(packet.payload) else _BACK
         self._next = self._highest - back
+        self._begun = False
         self._held.clear()
         self._behind_gap = None
         self._assembly.clear()
         self._broken = self._continuous = False
         if self._nacks is not None:
             self._nacks.clear()
+            self._nacks.lost(range(self._next, self._highest), now)
 
     def _insert(self, packet: RtpPacket, now: float) -> None:
         number = extend(packet.sequence_number, self._highest)
         if not -MAX_JUMP < number - self._highest < MAX_JUMP:
-            self._restart(packet)
+            self._restart(packet, now)
             number = self._highest
         if number < self._next:
             self._came_late(number)
@@ -110,6 +120,8 @@ class FrameBuffer:
             self.duplicates += 1
             return
         self._note_missing(number, now)
+        if not self._begun and self._starts_stream(packet.payload) and number < min(self._held, default=0):
+            self._begin(number)
         self._held[number] = packet, now
         if number == self._next:
             self._advance()
@@ -123,6 +135,12 @@ class FrameBuffer:
             self._nacks.arrived(number)
             self._nacks.lost(range(self._highest + 1, number), now)
         self._highest = max(self._highest, number)
+
+    def _begin(self, number: int) -> None:
+        """Nothing is missing before this one, which others have overtaken."""
+        self._next = number
+        if self._nacks is not None:
+            self._nacks.forget_before(number)
 
     def _came_late(self, number: int) -> None:
         if number in self._given_up:
@@ -156,6 +174,7 @@ class FrameBuffer:
     def _advance(self) -> None:
         while (held := self._held.pop(self._next, None)) is not None:
             self._next += 1
+            self._begun = True
             self._take(held[0])
         self._behind_gap = min(self._held, default=None)
 

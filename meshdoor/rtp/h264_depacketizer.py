@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from meshdoor.rtp.access_unit import AccessUnit
 from meshdoor.rtp.h264 import FU_A, FU_END, FU_START, STAP_A
-from meshdoor.rtp.nal import IDR, SLICE, SPS, is_key_frame, join_annex_b, nal_type
+from meshdoor.rtp.nal import IDR, PPS, SEI, SLICE, SPS, is_key_frame, join_annex_b, nal_type
 from meshdoor.rtp.packet import RtpPacket
 
 
@@ -33,6 +33,11 @@ def starts_frame(payload: bytes) -> bool:
         return False
     # first_mb_in_slice is 0 just when the first bit of the slice header is set (H.264 §7.3.3, §9.1).
     return nal_type(nal) not in {SLICE, IDR} or (len(nal) > 1 and nal[1] >= 0x80)
+
+
+def starts_stream(payload: bytes) -> bool:
+    """Whether nothing need go before this payload. Before an IDR slice go its parameter sets, and the SPS first."""
+    return starts_frame(payload) and nal_type(_first_nal(payload)) not in {IDR, PPS, SEI}
 
 
 def starts_key_frame(payload: bytes) -> bool:

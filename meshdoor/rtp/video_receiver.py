@@ -25,10 +25,11 @@ class VideoFormat:
 
     depacketize: Callable[[Sequence[RtpPacket]], AccessUnit]
     starts_frame: Callable[[bytes], bool]
+    starts_stream: Callable[[bytes], bool]
 
 
-H264 = VideoFormat(h264_depacketizer.depacketize, h264_depacketizer.starts_frame)
-VP8 = VideoFormat(vp8.depacketize, vp8.starts_frame)
+H264 = VideoFormat(h264_depacketizer.depacketize, h264_depacketizer.starts_frame, h264_depacketizer.starts_stream)
+VP8 = VideoFormat(vp8.depacketize, vp8.starts_frame, vp8.starts_frame)
 
 
 class VideoReceiver:
@@ -36,7 +37,7 @@ class VideoReceiver:
 
     def __init__(self, video_format: VideoFormat, nack: bool = False) -> None:
         self._format = video_format
-        self.buffer = FrameBuffer(video_format.starts_frame, nack)
+        self.buffer = FrameBuffer(video_format.starts_frame, nack, video_format.starts_stream)
         self._ready: deque[AccessUnit] = deque(maxlen=MAX_READY)
         self._waiting = True  # for a key frame
         self._request_at: float | None = None

@@ -146,8 +146,25 @@ def test_senders_without_marker() -> None:
 def test_the_first_packet_seen_may_have_overtaken_the_beginning() -> None:
     buffer, packets = FrameBuffer(starts), stream(3, first=0xFFFF)
     packets[0], packets[1] = packets[1], packets[0]
-    feed(buffer, packets)
-    buffer.handle_timer(1.0)
+    assert shape(feed(buffer, packets)) == [(3, True, False)]
+
+
+def test_a_lost_beginning_of_the_stream_is_asked_for() -> None:
+    buffer, packets = FrameBuffer(starts, nack=True, starts_stream=lambda payload: payload == b"P"), stream(3, 2)
+    first = RtpPacket(96, 0xFFFF, 0, 1, b"P")
+    assert feed(buffer, packets[:2], 1.0) == []
+    deadline = buffer.next_deadline()
+    assert deadline is not None
+    assert buffer.take_nacks(deadline)[-1] == 0xFFFF
+    assert feed(buffer, [packets[2], *packets[3:]], 1.02) == []
+    assert [len(frame.packets) for frame in feed(buffer, [first], 1.03)] == [4, 2]
+    assert buffer.next_deadline() is None
+
+
+def test_a_beginning_that_is_not_to_be_had_is_waited_for_no_longer_than_anything_else() -> None:
+    buffer = FrameBuffer(starts, nack=True, starts_stream=lambda payload: payload == b"P")
+    feed(buffer, stream(3), 1.0)
+    buffer.handle_timer(1.0 + MAX_NACK_WAIT)
     assert shape(frames(buffer)) == [(3, True, False)]
 
 

@@ -8,7 +8,7 @@ from meshdoor.errors import LocalProtocolError
 from meshdoor.rtp.access_unit import AccessUnit
 from meshdoor.rtp.group import RtpStream
 from meshdoor.rtp.h264 import H264Packetizer
-from meshdoor.rtp.h264_depacketizer import depacketize, starts_frame, starts_key_frame
+from meshdoor.rtp.h264_depacketizer import depacketize, starts_frame, starts_key_frame, starts_stream
 from meshdoor.rtp.nal import ParameterSets, join_annex_b, split_annex_b
 from meshdoor.rtp.packet import RtpPacket
 
@@ -179,3 +179,11 @@ def test_two_starts_without_an_end() -> None:
 )
 def test_what_starts_a_frame(payload: bytes, frame: bool, key: bool) -> None:
     assert (starts_frame(payload), starts_key_frame(payload)) == (frame, key)
+
+
+@pytest.mark.parametrize(
+    ("payload", "first"),
+    [(SPS, True), (b"\x18\x00\x05" + SPS, True), (b"\x41\x9a", True), (PPS, False), (b"\x7c\x85\x88", False)],
+)
+def test_what_a_stream_may_begin_with(payload: bytes, first: bool) -> None:
+    assert starts_stream(payload) is first
