@@ -233,7 +233,7 @@ class Conversation:
         if on and isinstance(self.session, UasSession):
             journal.say("ringing", f"{self.name} calls", member=self.name)
             self.session.provisional(180, b"", now)
-        ring = {"event": "ring", "call": self.number, "kind": str(self.call.kind), "from": self.name, "on": on}
+        ring = {"event": "ring", "call": self.number, "kind": str(self.call.kind), "with": self.name, "on": on}
         self._desk.publish(ring)
 
     def _announce(self, on: bool) -> None:

@@ -75,6 +75,7 @@ class Pressing:
         self._press: Press | None = None
         self._closing: list[Press] = []
         self._timer: asyncio.TimerHandle | None = None
+        self.begun: list[Callable[[Press], None]] = []
         self.over: list[Callable[[Press], None]] = []
 
     @property
@@ -84,7 +85,7 @@ class Pressing:
 
     def involves(self, key: bytes) -> bool:
         """Does a press ring this member, or talk with it?"""
-        return self._press is not None and any(b.peer == key for b in self._press.fork.branches.values())
+        return any(branch.peer == key for press in self._presses() for branch in press.fork.branches.values())
 
     def ring(self, press_id: str, peers: Iterable[bytes]) -> Press:
         """Somebody pressed."""
@@ -97,6 +98,8 @@ class Pressing:
         self._desk.publish({"event": "pressed", "press": press_id})
         self._desk.spawn(self._warm_up())
         self._obey(press)
+        for listener in self.begun:
+            listener(press)
         return press
 
     def hang_up(self) -> None:
@@ -218,6 +221,7 @@ class Pressing:
         wanted = {branch.peer for other in self._presses() for branch in other.fork.branches.values()}
         for peer in {branch.peer for branch in press.fork.branches.values()} - wanted:
             self._desk.hurry(peer, None)
+        self._desk.publish({"event": "over", "press": press.id, "why": str(press.fork.outcome)})
         for listener in self.over:
             listener(press)
 
