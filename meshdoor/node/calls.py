@@ -236,6 +236,10 @@ class CallService:
         finally:
             self._listeners.remove(tell)
 
+    async def snapshot(self, path: str, leg: str) -> None:
+        """Write what a leg shows to a file. Raises EngineError."""
+        await self.engine.snapshot(path, leg)
+
     def leave_call(self) -> None:
         self.talking.leave()
 

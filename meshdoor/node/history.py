@@ -34,6 +34,7 @@ MAX_INBOX = 256
 MAX_TOLD = 256
 MAX_HELD = 8  # pictures of visitors of which nobody knows yet whether they were missed
 HOLD = 300.0  # seconds until a press that nobody finished counts as missed
+WRITING = 3.0  # seconds that a picture may take to be written
 CLOCK_ERROR = 5.0  # seconds by which a door's clock may differ from ours and still be believed
 MAX_AGE = 7 * 86400.0  # seconds that a report may have waited at a door
 
@@ -199,8 +200,11 @@ def _keys(value: Any) -> frozenset[bytes]:
 
 
 def _taken(path: Path) -> bytes:
-    """What the file holds, which is then no more."""
+    """What the file holds, which is then no more. The engine writes it a moment after it said that it will."""
+    deadline = time.monotonic() + WRITING
     try:
+        while not path.exists() and time.monotonic() < deadline:
+            time.sleep(0.02)
         with path.open("rb") as file:
             return file.read(MAX_PICTURE + 1)
     finally:

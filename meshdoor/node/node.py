@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import signal
 import socket
 import sys
@@ -12,7 +13,7 @@ from pathlib import Path
 
 from meshdoor.config import Config, check_name
 from meshdoor.control.server import serve
-from meshdoor.errors import ConfigError, MeshdoorError, PairingError, StatementError, UserError
+from meshdoor.errors import ConfigError, MeshdoorError, PairingError, StateError, StatementError, UserError
 from meshdoor.mesh import interfaces as network
 from meshdoor.mesh.acceptor import listen
 from meshdoor.mesh.announcement import instance_name
@@ -21,17 +22,21 @@ from meshdoor.mesh.mdns import Mdns
 from meshdoor.mesh.peers import PeerTable
 from meshdoor.node import hardware, journal, systemd
 from meshdoor.node.calls import CallService
+from meshdoor.node.history import History
 from meshdoor.node.house import House
 from meshdoor.node.lock import Audit
 from meshdoor.node.membership import Membership
 from meshdoor.node.opening import Openings, lock_of
 from meshdoor.node.pairing import PairingDesk
+from meshdoor.node.recall import HistoryVerbs
+from meshdoor.node.reporting import Reporting, opening_of, tell_opening
 from meshdoor.node.ringing import CallVerbs
 from meshdoor.node.terminal import typed_line
 from meshdoor.node.verbs import Verbs
-from meshdoor.store.state import StateDirectory, Table
+from meshdoor.store.ledger import Ledger
+from meshdoor.store.state import LEDGER, StateDirectory, Table
 from meshdoor.trust.enrolment import MAX_FILE, Enrolment, Enrolments
-from meshdoor.trust.history import History
+from meshdoor.trust.history import History as Statements
 from meshdoor.trust.identity import Identity
 from meshdoor.trust.permissions import Role
 
@@ -68,12 +73,13 @@ class Node:
         self._config = config
         self._state = state
         identity = state.load_identity() or self._new_identity()
-        self._membership = Membership(identity, self._history(), state.save_roster)
+        self._membership = Membership(identity, self._statements(), state.save_roster)
         self._peers = PeerTable(identity.key)
         self._desk = PairingDesk(self._membership, self._enrolments(), self._hints, self._save_enrolments)
         self._desk.name, self._desk.role = self._character()
         self._house = House(config, self._membership, self._peers, self._desk)
         self._stop = asyncio.Event()
+        self._history: History | None = None
 
     async def run(self, enrolment: Path | None, interactive: bool) -> None:
         """Run until told to stop."""
@@ -92,12 +98,17 @@ class Node:
                 await stack.enter_async_context(lock)
             openings = Openings(house, lock)
             calls = CallService(self._config, house)
+            self._history = await self._keep_history(stack, calls)
             await stack.enter_async_context(calls.running())
-            verbs = Verbs(house, time.time(), self._config.mesh.port).table()
-            await stack.enter_async_context(
-                serve(self._state.path, verbs | CallVerbs(calls).table() | openings.table())
+            verbs = (
+                Verbs(house, time.time(), self._config.mesh.port).table()
+                | CallVerbs(calls).table()
+                | openings.table()
+                | HistoryVerbs(house, self._history).table()
             )
+            await stack.enter_async_context(serve(self._state.path, verbs))
             async with asyncio.TaskGroup() as tasks:
+                self._tasks = tasks
                 running = [
                     tasks.create_task(house.run()),
                     tasks.create_task(self._follow_interfaces()),
@@ -105,6 +116,8 @@ class Node:
                     tasks.create_task(systemd.feed_watchdog()),
                     tasks.create_task(self._begin(enrolment, interactive)),
                 ]
+                if self._history is not None:
+                    running.append(tasks.create_task(self._history.run()))
                 self._greet()
                 await self._stop.wait()
                 systemd.notify("STOPPING=1")
@@ -113,14 +126,39 @@ class Node:
             self._save_peers()
         journal.say("stopped", "this node has stopped")
 
+    async def _keep_history(self, stack: contextlib.AsyncExitStack, calls: CallService) -> History | None:
+        """A screen keeps the history; a door tells the screens, and keeps nothing itself."""
+        if self._house.role is Role.DOOR:
+            reporting = Reporting(self._house)
+            calls.pressing.begun.append(reporting.begun)
+            calls.pressing.over.append(reporting.over)
+        if self._house.role is not Role.SCREEN:
+            return None
+        try:
+            ledger = await stack.enter_async_context(Ledger(self._state.path / LEDGER))
+        except StateError as error:
+            journal.warn("history", f"no history is kept: {error}")
+            return None
+        history = History(self._house, ledger, self._state.path, calls.snapshot)
+        calls.answering.snap = history.snap
+        return history
+
     def _opened(self, audit: Audit) -> None:
         """The lock of this node was asked to open."""
+        opening = opening_of(audit, self._house.name)
+        if self._history is None:
+            tell_opening(self._house, opening)
+        else:
+            self._tasks.create_task(self._history.opened(opening))
 
     def _greet(self) -> None:
         house = self._house
         home = self._membership.roster.home_name or "no home yet"
         where = ", ".join(house.addresses) or "no address"
         journal.say("ready", f"{house.name} ({house.role}) of {home} on port {house.links.port} at {where}")
+        # What was made to start with stays: a full collection that looks at all of it would hold up a ring.
+        gc.collect()
+        gc.freeze()
         systemd.notify(f"READY=1\nSTATUS={house.name} ({house.role}) of {home}")
 
     async def _begin(self, enrolment: Path | None, interactive: bool) -> None:
@@ -212,11 +250,11 @@ class Node:
         journal.say("identity", f"this device is {identity.device_id}")
         return identity
 
-    def _history(self) -> History:
+    def _statements(self) -> Statements:
         stored = self._state.load_roster()
         if stored.damage:
             journal.warn("roster", stored.damage)
-        history = History()
+        history = Statements()
         for statement in stored.statements:
             try:
                 history.add(statement)
