@@ -262,8 +262,8 @@ class Engine:
         self._on_event(EngineLost(legs, reason))
 
 
-async def _reap(process: asyncio.subprocess.Process) -> int:
-    """Waits for the process, which has been told to end; kills it if it does not."""
+async def _reap(process: asyncio.subprocess.Process) -> int | None:
+    """Waits for the process, which has been told to end; kills it if it does not, or if nobody can wait."""
     try:
         async with asyncio.timeout(SHUTDOWN_TIMEOUT):
             await process.wait()
@@ -272,4 +272,5 @@ async def _reap(process: asyncio.subprocess.Process) -> int:
     finally:
         if process.returncode is None:
             process.kill()
-    return await process.wait()
+            await process.wait()
+    return process.returncode
