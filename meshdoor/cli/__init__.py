@@ -12,10 +12,13 @@ import sys
 from collections.abc import Sequence
 
 from meshdoor.cli import (
+    answer,
     backup,
+    call,
     demo,
     doctor,
     enrol,
+    events,
     found,
     history,
     identity,
@@ -23,6 +26,7 @@ from meshdoor.cli import (
     open,
     pair,
     reset,
+    ring,
     run,
     status,
 )
@@ -30,7 +34,11 @@ from meshdoor.cli.output import style
 from meshdoor.errors import MeshdoorError, Refused, UserError
 from meshdoor.version import __version__
 
-VERBS = (run, found, pair, enrol, open, status, history, doctor, members, backup, identity, reset, demo)
+VERBS = (
+    *(run, found, pair, enrol),
+    *(ring, answer, call, open, events, history),
+    *(status, doctor, members, backup, identity, reset, demo),
+)
 
 
 def build_parser() -> argparse.ArgumentParser:

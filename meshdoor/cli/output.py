@@ -30,7 +30,7 @@ def state_path(options: argparse.Namespace) -> Path:
     return default_location(os.environ, socket.gethostname(), root=root, source=checkout()).absolute()
 
 
-def client(options: argparse.Namespace, timeout: float = 30.0) -> Client:
+def client(options: argparse.Namespace, timeout: float | None = 30.0) -> Client:
     """A connection to the node of `--state`. Raises NotRunning."""
     return Client(state_path(options), timeout)
 
@@ -46,6 +46,11 @@ def style(text: str, look: str, stream: TextIO | None = None) -> str:
 def print_json(document: Json) -> None:
     """One JSON document for a script."""
     print(json.dumps(document, ensure_ascii=False, indent=2))
+
+
+def print_json_line(document: Json) -> None:
+    """One of many JSON documents, each on a line of its own."""
+    print(json.dumps(document, ensure_ascii=False), flush=True)
 
 
 def table(rows: Sequence[Sequence[str]], looks: Sequence[str] = ()) -> str:

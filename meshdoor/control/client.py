@@ -30,7 +30,8 @@ def reachable_path(state: Path) -> Iterator[str]:
 class Client:
     """One connection to the node. Raises NotRunning when there is none."""
 
-    def __init__(self, state: Path, timeout: float = 30.0) -> None:
+    def __init__(self, state: Path, timeout: float | None = 30.0) -> None:
+        """`timeout` in seconds for each answer; None waits for ever."""
         self._socket = _connect(state, timeout)
         self._lines = self._socket.makefile("rb")
         self._number = 0
@@ -49,6 +50,17 @@ class Client:
                 raise error_from_json(message["error"])
             else:
                 return message.get("ok")
+
+    def events(self) -> Iterator[dict[str, Json]]:
+        """What happens at the node from now on, first that it listens; for this the connection is good alone."""
+        self._number += 1
+        with suppress(ConnectionError):
+            self._socket.sendall(encode({"id": self._number, "verb": "events", "args": {}}))
+        while True:
+            message = self._receive()
+            if "error" in message:
+                raise error_from_json(message["error"])
+            yield message.get("event", {})
 
     def _receive(self) -> dict[str, Json]:
         try:
@@ -77,7 +89,7 @@ class Client:
         self.close()
 
 
-def _connect(state: Path, timeout: float) -> socket.socket:
+def _connect(state: Path, timeout: float | None) -> socket.socket:
     connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
     connection.settimeout(timeout)
     try:

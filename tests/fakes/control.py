@@ -5,11 +5,24 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 
 from meshdoor.control import Json
 from meshdoor.control.server import Progress, Verb, serve
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Progress of a verb that never answers; with `ends` the node stops after it."""
+
+    events: tuple[Json, ...]
+    ends: bool
+
+    def __init__(self, *events: Json, ends: bool = False) -> None:
+        object.__setattr__(self, "events", events)
+        object.__setattr__(self, "ends", ends)
 
 
 class FakeNode:
@@ -56,6 +69,15 @@ class FakeNode:
                 value = value[min(sum(asked == name for asked, _ in self.asked), len(value)) - 1]
             if isinstance(value, Exception):
                 raise value
+            if isinstance(value, Stream):
+                await self._tell(value, progress)
             return value
 
         return answer
+
+    async def _tell(self, stream: Stream, progress: Progress) -> None:
+        for event in stream.events:
+            progress(event)
+        if stream.ends:
+            self._stop.set()
+        await asyncio.Event().wait()
