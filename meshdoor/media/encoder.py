@@ -31,11 +31,13 @@ class Picture:
 
 @dataclass(frozen=True, slots=True)
 class Coded:
-    """An access unit: of H.264 an Annex B byte stream, of VP8 a frame."""
+    """An access unit: of H.264 an Annex B byte stream, of VP8 a frame. Where it is passed through, nobody can have a
+    key frame by asking."""
 
     data: bytes = field(repr=False)
     key: bool
     captured: float
+    passed_through: bool = False
 
     @property
     def timestamp(self) -> int:

@@ -150,7 +150,7 @@ class StreamSource:
                 kinds = {nal_type(nal) for nal in split_annex_b(data)}
                 if IDR in kinds and SPS not in kinds:
                     data = sets + data
-                yield Coded(data, IDR in kinds, captured)
+                yield Coded(data, IDR in kinds, captured, passed_through=True)
 
     def _pictures(self) -> Iterator[Picture]:
         for packet, captured in self._timed_packets():

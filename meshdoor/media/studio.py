@@ -25,7 +25,7 @@ from meshdoor.media.messages import Device, Hello, StreamPlan
 from meshdoor.media.playout import Playout
 from meshdoor.media.source import open_source
 from meshdoor.media.video_receiver import VideoReceiver
-from meshdoor.media.video_stream import PASSED_THROUGH, VideoSender, VideoStream
+from meshdoor.media.video_stream import VideoSender, VideoStream
 
 log = logging.getLogger(__name__)
 
@@ -46,8 +46,6 @@ class NodeStudio:
         if hello.camera != "none":
             opener = partial(open_source, hello.camera, hello.video)
             self._camera = Camera(opener, hello.video, self._coded, self._report)
-        if hello.camera.startswith("rtsp://") or Path(hello.camera).is_file():
-            self._streams["H264"].outlet.replay = PASSED_THROUGH
         out_dir = _made(hello.out_dir)
         self._microphone = self._found("microphone", lambda: microphone.named(hello.microphone, hello.name))
         self._display = self._found("display", lambda: display.named(hello.display, out_dir))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from meshdoor.errors import EngineError
 from meshdoor.media.channel import Channel
 from meshdoor.media.encoder import Coded
-from meshdoor.media.outlet import Outlet
+from meshdoor.media.outlet import KEY_FRAME_INTERVAL, Outlet
 from meshdoor.media.sink import Sink, Unit
 from meshdoor.rtp import vp8
 from meshdoor.rtp.group import RtpStream
@@ -39,6 +39,7 @@ class VideoStream:
 
     def deliver(self, coded: Coded) -> None:
         timestamp = (coded.timestamp + self._offset) & 0xFFFFFFFF
+        self.outlet.replay = PASSED_THROUGH if coded.passed_through else KEY_FRAME_INTERVAL
         payloads = self._payloads(coded.data)
         if payloads:
             groups = self._stream.groups(payloads, timestamp)
