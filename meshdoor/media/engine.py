@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from meshdoor.errors import EngineError, LocalProtocolError, MeshdoorError
+from meshdoor.media import rehearsal
 from meshdoor.media.background import wait_for_workers
 from meshdoor.media.channel import Channel, ChannelOwner
 from meshdoor.media.leg import Leg
@@ -137,6 +138,7 @@ class Engine:
         if self._studio is not None:
             raise EngineError("Hello was said before")
         self._studio = NodeStudio(hello, self.emit)
+        rehearsal.begin(hello.video)
         return Ready(os.getpid())
 
     def _open(self, command: OpenLeg) -> LegOpened:
