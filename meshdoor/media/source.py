@@ -20,7 +20,7 @@ from meshdoor.errors import EngineError
 from meshdoor.media.card import Card, frame_number
 from meshdoor.media.encoder import Coded, Picture
 from meshdoor.media.messages import VideoFormat
-from meshdoor.rtp.nal import IDR, SPS, ParameterSets, join_annex_b, nal_type, split_annex_b
+from meshdoor.rtp.nal import IDR, SLICE, ParameterSets, is_key_frame, join_annex_b, nal_type, split_annex_b
 
 OPEN_TIMEOUT, READ_TIMEOUT = 5.0, 3.0  # s, of RTSP cameras; ours
 MAX_KEY_FRAME_PERIOD = 2.0  # s: a file with rarer key frames is encoded again; ours
@@ -140,17 +140,20 @@ class StreamSource:
         self._stream.codec_context.flush_buffers()
 
     def _coded(self) -> Iterator[Coded]:
+        """Parameter sets go before each key frame, and what is no picture is left out."""
         annex_b = BitStreamFilterContext("h264_mp4toannexb", self._stream)
-        sets = _parameter_sets(bytes(self._stream.codec_context.extradata or b""))
+        extra = bytes(self._stream.codec_context.extradata or b"")  # Annex B, or an avcC box that the filter reads
+        sets = ParameterSets.of(split_annex_b(extra)) if extra.startswith(b"\0") else None
         for packet, captured in self._timed_packets():
             if packet.dts is None:
                 continue
             for filtered in annex_b.filter(packet):
-                data = bytes(filtered)
-                kinds = {nal_type(nal) for nal in split_annex_b(data)}
-                if IDR in kinds and SPS not in kinds:
-                    data = sets + data
-                yield Coded(data, IDR in kinds, captured, passed_through=True)
+                nals = split_annex_b(bytes(filtered))
+                key = is_key_frame(nals)
+                sets = ParameterSets.of(nals) or sets
+                before = sets.nals if key and sets is not None else ()
+                slices = (nal for nal in nals if nal_type(nal) in {SLICE, IDR})
+                yield Coded(join_annex_b((*before, *slices)), key, captured, passed_through=True)
 
     def _pictures(self) -> Iterator[Picture]:
         for packet, captured in self._timed_packets():
@@ -245,8 +248,3 @@ def _shown(camera: str) -> str:
     """The name of a camera without its password."""
     scheme, separator, rest = camera.partition("://")
     return f"{scheme}://{rest.rpartition('@')[2]}" if separator else camera
-
-
-def _parameter_sets(extradata: bytes) -> bytes:
-    sets = ParameterSets.of(split_annex_b(extradata)) if extradata[:1] == b"\0" else None
-    return join_annex_b(sets.nals) if sets is not None else b""

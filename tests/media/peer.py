@@ -73,11 +73,13 @@ class Peer:
             try:
                 data, self.source = self.socket.recvfrom(65535)[0:2]
             except BlockingIOError:
-                return
+                break
             try:
                 self._take(data)
             except RtpError:
                 self.refused += 1
+        self._receiver.handle_timer(time.monotonic())
+        self._show()
 
     def send_rtcp(self, compound: bytes) -> None:
         assert self.source is not None
@@ -104,6 +106,9 @@ class Peer:
         self.packets.append(packet)
         self.session.received(packet, now)
         self._receiver.receive(packet, now)
+        self._show()
+
+    def _show(self) -> None:
         while (unit := self._receiver.next_unit()) is not None:
             assert isinstance(self._decoder, av.VideoCodecContext)
             for frame in self._decoder.decode(av.Packet(unit.data)):

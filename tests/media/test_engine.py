@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -26,7 +27,9 @@ from meshdoor.media.messages import (
     VideoFormat,
 )
 from meshdoor.rtp.srtp import AES_CM_128_HMAC_SHA1_80
+from tests.media.files import in_thread
 from tests.media.peer import Peer, until
+from tests.media.test_source import film
 
 SMALL = VideoFormat(320, 192, 30, 300_000)
 HELLO = Hello("door", video=SMALL)
@@ -171,3 +174,15 @@ async def test_it_ends_with_its_node() -> None:
         assert pid is not None
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
+
+
+async def test_a_film_is_sent_without_encoding_it_again(tmp_path: Path) -> None:
+    path = await in_thread(film, tmp_path / "clip.mp4", "baseline", 15, 45)
+    with peers(Peer(), Peer()) as (first, second):
+        async with running(Hello("door", camera=path, video=SMALL)) as (engine, _):
+            for name, screen in (("b0", first), ("b1", second)):
+                await engine.open_leg(name, "127.0.0.1")
+                await engine.start_leg(StartLeg(name, video=screen.plan()))
+                await screen.until_shown(5)
+                assert screen.numbers[:5] == [0, 1, 2, 3, 4]
+            assert (await engine.statistics()).encode_time == 0.0
