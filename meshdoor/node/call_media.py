@@ -26,8 +26,8 @@ class CallMedia:
         self._place: Place | None = None
         self._plan: MediaPlan | None = None  # what we offered last
         self._streams = NOTHING
-        self._flowing = NOTHING
         self._gates: messages.Gates | None = None
+        self._flowing: tuple[Streams, messages.Gates | None] = (NOTHING, None)
 
     async def open(self, peer: bytes) -> bool:
         """Open the leg towards a member; False, and it is said in the log, when that cannot be."""
@@ -98,11 +98,11 @@ class CallMedia:
     async def _flow(self) -> None:
         if self._place is None or self._gates is None or self._streams == NOTHING:
             return
-        before, self._flowing = self._flowing, self._streams
+        before, self._flowing = self._flowing, (self._streams, self._gates)
         try:
-            if before == self._streams:
-                await self._desk.engine.gate(self.leg, self._gates)
-            else:
+            if before[0] != self._streams:
                 await self._desk.engine.start_leg(messages.StartLeg(self.leg, *self._streams, self._gates))
+            elif before[1] != self._gates:
+                await self._desk.engine.gate(self.leg, self._gates)
         except EngineError as error:
             journal.warn("media", f"nothing passes between here and {self._name}: {error}")

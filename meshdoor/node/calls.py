@@ -19,7 +19,7 @@ from meshdoor.media.engine_client import Engine
 from meshdoor.mesh.acceptor import listen
 from meshdoor.mesh.frames import State as Busy
 from meshdoor.mesh.peers import Peer
-from meshdoor.node import journal
+from meshdoor.node import journal, media_plan
 from meshdoor.node.answering import Answering
 from meshdoor.node.house import House
 from meshdoor.node.notes import Note
@@ -67,6 +67,7 @@ class CallService:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """While the block lasts, this node can ring and be rung."""
+        await asyncio.to_thread(media_plan.suites)  # a press shall not wait for a file
         self.engine = Engine(self._hello(), self._media_event)
         policy = policy_for(lambda key: key in self._house.membership.roster.members)
         self.endpoint = SipEndpoint(SipConfig(user=str(self._house.role), policy=policy), self._sip_event)
@@ -296,9 +297,9 @@ class CallService:
         """Links came or went."""
         linked = {peer.key for peer in self.peers() if peer.state != "unreachable"}
         for key in self._linked - linked:
-            self._link.lost(key)
             self.pressing.peer_down(key)
             self.answering.peer_down(key)
+            self._link.lost(key)
             self.talking.peer_down(key)
         fresh = linked - self._linked
         self._linked = linked

@@ -26,6 +26,7 @@ from meshdoor.sip.uac import UacSession
 from meshdoor.sip.uas import UasSession
 
 CANCELLED, NOT_ACCEPTABLE, FAILED = 487, 488, 500  # RFC 3261 §21
+ANOTHER_TRY = 0.05  # seconds until an offer that came at a bad moment is made again
 UNANSWERED = frozenset({State.CALLING, State.RINGING, State.ALERTING})
 REFUSALS = {FORBIDDEN: "not permitted", BUSY: "somebody talks there"}
 
@@ -63,6 +64,7 @@ class Conversation:
         self._camera = setting.camera
         self._answer = b""
         self._accepted = False
+        self._asks = False  # a re-INVITE for two-way sound is under way
         self._timer: asyncio.TimerHandle | None = None
         self._desk.hurry(call.peer, FAST)
         if event is not None:
@@ -153,17 +155,24 @@ class Conversation:
             case sip.Cancelled():
                 if self.call.called:
                     self.call.cancelled()
+                    self._gone()
                 else:
                     self.call.rejected(CANCELLED)
             case sip.Ended(remote=True):
                 self.call.bye()
-            case _ if self.call.ending is None or isinstance(event, sip.Failed):
-                self.call.failed()  # also when the stack ended it: nobody refreshed the session
+            case _:
+                self._gone()
+
+    def _gone(self) -> None:
+        """There is no session any more: it failed, nobody refreshed it, or a CANCEL was faster than our 200."""
+        if self.call.ending is None or self.call.state is State.CANCELLING:
+            self.call.failed()
 
     def _asked(self, event: sip.AnswerReceived | sip.OfferRejected) -> None:
         """What came of our re-INVITE; one of the session timer changes nothing."""
-        if self.call.state is not State.ASKING:
+        if not self._asks:
             return
+        self._asks = False
         if isinstance(event, sip.AnswerReceived) and self.media.agree(event.body):
             self.call.agreed()
             return
@@ -256,8 +265,14 @@ class Conversation:
         assert self.session is not None
         try:
             self.session.reinvite(self.media.offer_again(self._wish(talk=True), self.session.local_body), now)
-        except LocalProtocolError:
-            self.call.refused()  # the session is being refreshed: the person may ask again
+            self._asks = True
+        except LocalProtocolError:  # the ACK is under way, or the session is being refreshed
+            asyncio.get_running_loop().call_later(ANOTHER_TRY, self._ask_again)
+
+    def _ask_again(self) -> None:
+        if self.call.state is State.ASKING:
+            with self._desk.endpoint.acting() as now:
+                self._ask_talk(now)
 
     def _send_answer(self, now: float) -> None:
         """Once there is both an answer and somebody, or a policy, that answers."""

@@ -8,7 +8,6 @@ of a session go on with its keys, so that what flows is not disturbed.
 from __future__ import annotations
 
 import secrets
-import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -24,6 +23,7 @@ from meshdoor.sdp.crypto import Crypto
 from meshdoor.sdp.description import Media, SessionDescription
 from meshdoor.sdp.negotiation import SAVPF, MediaPlan, Track, TrackPlan, cryptos_of, remote_direction
 from meshdoor.sdp.offer import apply_answer, make_offer
+from meshdoor.transport.addresses import towards
 
 GCM, CM = "AEAD_AES_128_GCM", "AES_CM_128_HMAC_SHA1_80"
 FEEDBACK = ("nack", "nack pli", "ccm fir")
@@ -65,15 +65,7 @@ def suites() -> tuple[str, str]:
 
 def local_address(peer: str) -> str:
     """The address of this host that packets to `peer` leave from; a link-local one with its scope."""
-    if not peer:
-        return "127.0.0.1"  # its link went down meanwhile
-    numeric = socket.AI_NUMERICHOST
-    family, _, _, _, where = socket.getaddrinfo(peer, NO_PORT, type=socket.SOCK_DGRAM, flags=numeric)[0]
-    with socket.socket(family, socket.SOCK_DGRAM) as probe:
-        probe.connect(where)  # sends nothing
-        host: str = probe.getsockname()[0]
-    scope = peer.partition("%")[2]
-    return f"{host}%{scope}" if scope and "%" not in host else host
+    return towards((peer, NO_PORT)) if peer else "127.0.0.1"  # its link went down meanwhile
 
 
 def offer(local: str, opened: LegOpened | None, wish: Wish = PRESSED) -> MediaPlan:
