@@ -17,7 +17,10 @@ from meshdoor.node.arguments import Args, checked
 from meshdoor.node.house import House
 from meshdoor.node.status import Itself, View, describe
 from meshdoor.trust.enrolment import Enrolment
-from meshdoor.trust.permissions import Permission, Role
+from meshdoor.trust.permissions import Role
+
+ENROLLED = (Role.DOOR, Role.SCREEN, Role.LOCK)  # phones are let in by other means
+LONGEST_ENROLMENT = 31 * 86400  # seconds
 
 
 class Verbs:
@@ -160,11 +163,11 @@ class Verbs:
             home=roster.home,
             home_name=roster.home_name,
             issuer=house.membership.identity.key,
-            role=Role(args.text("role")),
+            role=_role(args.text("role")),
             name=check_name(args.text("name")),
             token=house.desk.enrolments.new_token(),
             addresses=addresses,
-            expires=int(now) + args.number("lifetime"),
+            expires=int(now) + max(0, min(args.number("lifetime"), LONGEST_ENROLMENT)),
         )
         if not enrolment.name:
             raise UserError("the name is empty")
@@ -177,6 +180,8 @@ class Verbs:
                 return newcomer
         raise NotFound(f"no newcomer {text} is in reach any more", "see: meshdoor pair --list")
 
-    def may(self, permission: Permission) -> bool:
-        """May this node do that?"""
-        return self._house.membership.roster.may(self._house.membership.identity.key, permission)
+
+def _role(text: str) -> Role:
+    if text not in ENROLLED:
+        raise UserError(f"role: {text!r} is none of {', '.join(ENROLLED)}")
+    return Role(text)
