@@ -62,12 +62,13 @@ def build_parser() -> argparse.ArgumentParser:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; the process's exit code. A person never gets a traceback, but with MESHDOOR_TRACE=1."""
     for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
+        if isinstance(stream, io.TextIOWrapper) and not stream.closed:
             stream.reconfigure(errors="replace")  # names may be in a script that this terminal lacks
     options = build_parser().parse_args(arguments)
     try:
         code: int = options.run(options)
-        sys.stdout.flush()
+        if sys.stdout:  # none is there after >&-
+            sys.stdout.flush()
     except MeshdoorError as error:
         return _complain(error)
     except KeyboardInterrupt:
