@@ -35,6 +35,7 @@ from meshdoor.trust.statement import MAX_TIME
 
 SETTLE_DEADLINE = 2.0  # seconds after which a node that starts no longer waits for peers with a newer roster
 DIGEST_DELAY = (5.0, 15.0)  # seconds until mDNS shows another digest of the roster
+MAX_EARLY = 64  # messages
 MAX_KNOCKS = 8  # pairing connections at once
 
 
@@ -52,6 +53,7 @@ class House:
         self.clocks: dict[bytes, float] = {}
         self.settled = False
         self.busy = LinkState.FREE
+        self.media = "off"
         self.changed = asyncio.Event()
         self._news = asyncio.Event()
         self._stale = asyncio.Event()
@@ -63,6 +65,7 @@ class House:
         self.sip_port = config.sip.port
         self._tasks: asyncio.TaskGroup | None = None
         self._knocking = 0
+        self._early: list[tuple[bytes, bytes]] = []  # SIP that came before it was settled; links lose nothing
         self._log = LogLimiter()
         self._known = membership.roster
         membership.listen(self._roster_changed)
@@ -174,6 +177,10 @@ class House:
                     await self._news.wait()
         self.settled = True
         self.on_peers()
+        early, self._early = self._early, []
+        for key, message in early:
+            if self.membership.roster.member(key) is not None:
+                self.on_sip(key, message)
 
     def interfaces_changed(self, interfaces: tuple[Interface, ...]) -> None:
         """The host has other addresses now."""
@@ -232,6 +239,8 @@ class House:
     def sip(self, key: bytes, message: bytes) -> None:
         if self.settled:
             self.on_sip(key, message)
+        elif len(self._early) < MAX_EARLY:
+            self._early.append((key, message))
 
     def note(self, key: bytes, note: dict[str, Any]) -> None:
         self.notes.received(key, self._name(key), note, self.settled)
