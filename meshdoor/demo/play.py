@@ -112,6 +112,8 @@ class Play:
             await first.ask("pair", id=itself["id"], code=itself["pairing"]["code"], name=None)
         for actor in cast.everyone:
             await actor.until("status", lambda seen: _complete(seen, len(cast.everyone)))
+        for actor in (cast.door, *cast.screens):
+            await actor.until("status", lambda seen: seen["node"]["media"] == "ready")
         self._note(f"{first.name} founded a home and let in the other {len(cast.everyone) - 1} by their codes", began)
 
     async def _show_status(self, actor: Actor) -> None:

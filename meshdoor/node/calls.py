@@ -103,6 +103,7 @@ class CallService:
     async def _run_engine(self) -> None:
         """The engine starts when there is somebody to show pictures to or to see them from, and stays."""
         await self._engine_wanted.wait()
+        self._house.media = "starting"
         async with self.engine:
             await asyncio.Event().wait()
 
@@ -334,7 +335,10 @@ class CallService:
             case media.RtpSilence(leg=leg):
                 self.pressing.silent(leg)
                 self.answering.silent(leg)
+            case media.EngineReady():
+                self._house.media = "ready"
             case media.EngineLost(legs=legs, reason=reason):
+                self._house.media = "starting"
                 journal.warn("media", f"the media engine ended ({reason}); it is started again")
                 self.pressing.legs_lost(legs)
                 self.answering.legs_lost(legs)

@@ -5,7 +5,7 @@ Schema 1, all keys always there; a later schema only adds keys:
     schema     1
     version    of this node's software
     home       {name, id, roster, members} or null while it belongs to none
-    node       {name, role, id, state, addresses, port, uptime_s, pairing}; state is ready, joining, unpaired
+    node       {name, role, id, state, addresses, port, uptime_s, media, pairing}; state is ready, joining, unpaired
                or revoked; pairing is {code, wait_s} while it can be paired
     members    a list of {name, role, id, you, state, since, address, rtt_ms, roster, version, permissions};
                state is ready, ringing, in call, joining, unreachable or revoked; since is a Unix time;
@@ -44,6 +44,7 @@ class Itself:
     settled: bool = True
     pairing: Json = None
     busy: str = "free"
+    media: str = "off"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ def _node(view: View) -> dict[str, Json]:
         "addresses": list(itself.addresses),
         "port": itself.port,
         "uptime_s": round(view.now - itself.started, 1),
+        "media": itself.media,
         "pairing": itself.pairing,
     }
 

@@ -60,6 +60,7 @@ class Verbs:
             settled=house.settled,
             pairing=house.desk.status(time.monotonic()),
             busy=house.busy.name.lower(),
+            media=house.media,
         )
         peers = house.peers.peers()
         return View(

@@ -40,6 +40,7 @@ def status(**changes: Json) -> dict[str, Json]:
             "addresses": ["10.0.0.2", "fe80::2%eth0", "10.0.1.2"],
             "port": 5071,
             "uptime_s": 7.0,
+            "media": "off",
             "pairing": None,
         },
         "members": [row("Hall", you=True, rtt_ms=None)],
