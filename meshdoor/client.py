@@ -4,8 +4,7 @@
 
     async def main() -> None:
         async with meshdoor.connect() as home:
-            await home.ring()
-            async for event in home.events():
+            async for event in home.ring_and_wait():
                 print(event)
 
     asyncio.run(main())
@@ -19,8 +18,8 @@ from __future__ import annotations
 import asyncio
 import os
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from pathlib import Path
 
 from meshdoor.control import MAX_LINE, Json, decode, encode, error_from_json
@@ -36,70 +35,111 @@ class Home:
         self._reader = reader
         self._writer = writer
         self._number = 0
+        self._over = False
         self._waiting: dict[int, asyncio.Queue[dict[str, Json]]] = {}
 
     async def call(self, verb: str, **args: Json) -> Json:
         """What the node answers to any verb. Raises UserError."""
-        async for message in self._stream(verb, args):
-            if "error" in message:
-                raise error_from_json(message["error"])
-            if "event" not in message:
-                return message.get("ok")
-        raise NotRunning("the node stopped while it was asked", "see its log; start it with: meshdoor run")
+        async with aclosing(self._stream(verb, args)) as messages:
+            async for message in messages:
+                if "event" not in message:
+                    return message.get("ok")
+        raise _stopped()
 
-    async def status(self) -> Json:
-        """The whole house: `meshdoor status --json` (docs/status.md)."""
-        return await self.call("status")
+    async def status(self) -> dict[str, Json]:
+        """The whole house: `meshdoor status --json`."""
+        return _object(await self.call("status"))
 
-    async def ring(self) -> Json:
+    async def members(self) -> list[dict[str, Json]]:
+        """Who belongs to the home."""
+        return list(await self.call("members"))
+
+    async def ring(self) -> dict[str, Json]:
         """Press the button of this door: the id of the press, and who is asked."""
-        return await self.call("ring")
+        return _object(await self.call("ring"))
 
-    async def answer(self) -> Json:
-        """Answer what rings here."""
-        return await self.call("answer")
+    async def ring_and_wait(self) -> AsyncGenerator[dict[str, Json], None]:
+        """Press the button; what happens to the press, until it is over: the last event says `why`."""
+        async with aclosing(self.events()) as events:
+            await anext(events)  # it listens: from now on nothing is missed
+            press = (await self.ring())["press"]
+            async for event in events:
+                if event.get("press") == press:
+                    yield event
+                    if event["event"] == "over":
+                        return
 
-    async def decline(self) -> Json:
-        """Decline what rings here."""
-        return await self.call("decline")
+    async def answer(self, *, visit: int | None = None, call: int | None = None) -> dict[str, Json]:
+        """Answer what rings here: that visitor or call, else a visitor before anybody else."""
+        return _object(await self.call("answer", visit=visit, call=call))
 
-    async def hang_up(self) -> Json:
-        """End the call, or give up the ring."""
-        return await self.call("hangup")
+    async def decline(self, *, visit: int | None = None, call: int | None = None) -> dict[str, Json]:
+        """Decline what rings here; others may still answer a visitor."""
+        return _object(await self.call("decline", visit=visit, call=call))
 
-    async def monitor(self, door: str) -> Json:
-        """Look through a door."""
-        return await self.call("monitor", door=door)
+    async def hang_up(self) -> list[str]:
+        """End what is on here: with whom it was, nobody if nothing was on."""
+        return list((await self.call("hangup"))["ended"])
 
-    async def call_member(self, name: str) -> Json:
+    async def call_room(self, name: str) -> dict[str, Json]:
         """Call another room by its name or id."""
-        return await self.call("call", member=name)
+        return _object(await self.call("call", member=name))
 
-    async def open(self, door: str | None = None) -> Json:
-        """Open the lock of a door: the lock's signed receipt."""
-        return await self.call("open", door=door)
+    async def monitor(self, door: str | None = None) -> dict[str, Json]:
+        """Look through a door, by default the only one."""
+        return _object(await self.call("monitor", door=door))
 
-    async def history(self, limit: int = 50) -> Json:
-        """The latest presses, the newest first."""
-        return await self.call("history", limit=limit)
+    async def talk(self) -> dict[str, Json]:
+        """Open the sound both ways with whom this node looks at or listens to."""
+        return _object(await self.call("talk"))
 
-    async def events(self) -> AsyncIterator[Json]:
-        """What happens from now on, until the node stops or the loop is left."""
-        async for message in self._stream("events", {}):
-            if "event" not in message:
-                return
-            yield message["event"]
+    async def page(self) -> dict[str, Json]:
+        """Speak to every other screen."""
+        return _object(await self.call("page"))
 
-    async def _stream(self, verb: str, args: dict[str, Json]) -> AsyncIterator[dict[str, Json]]:
+    async def calls(self) -> dict[str, Json]:
+        """What is on here now: the press, the visitors, the calls."""
+        return _object(await self.call("calls"))
+
+    async def visitors(self) -> list[dict[str, Json]]:
+        """Who is at which door, as far as it rings or is talked in here."""
+        return list(await self.call("visitors"))
+
+    async def open(self, door: str | None = None, person: str | None = None) -> dict[str, Json]:
+        """Open a lock: what it answered, and signed."""
+        return _object(await self.call("open", door=door, person=person))
+
+    async def history(self, limit: int = 50, *, missed: bool = False) -> dict[str, Json]:
+        """The latest presses, the newest first, and what the locks did besides."""
+        return _object(await self.call("history", limit=limit, missed=missed))
+
+    async def events(self) -> AsyncGenerator[dict[str, Json], None]:
+        """What happens from now on, until the loop is left; first `{"event": "listening"}`. Raises UserError."""
+        async with aclosing(self._stream("events", {})) as messages:
+            async for message in messages:
+                yield message["event"]
+        raise _stopped()
+
+    async def _stream(self, verb: str, args: dict[str, Json]) -> AsyncGenerator[dict[str, Json], None]:
+        """What the node says to one request, until the connection ends. Raises the error that it answers."""
         self._number += 1
         number = self._number
         queue = self._waiting[number] = asyncio.Queue()
+        answered = False
+        if self._over:
+            queue.put_nowait({})
         try:
             self._writer.write(encode({"id": number, "verb": verb, "args": args}))
             while message := await queue.get():
+                answered = "event" not in message
+                if "error" in message:
+                    raise error_from_json(message["error"])
                 yield message
         finally:
             del self._waiting[number]
+            if not answered and not self._over:
+                self._number += 1
+                self._writer.write(encode({"id": self._number, "verb": "cancel", "args": {"id": number}}))
 
     async def receive(self) -> None:
         """Hand out what the node says, until it says no more."""
@@ -111,8 +151,17 @@ class Home:
         except (MeshdoorError, ConnectionError, ValueError):
             pass
         finally:
+            self._over = True
             for queue in self._waiting.values():
                 queue.put_nowait({})
+
+
+def _stopped() -> NotRunning:
+    return NotRunning("the node stopped while it was asked", "see its log; start it with: meshdoor run")
+
+
+def _object(answer: Json) -> dict[str, Json]:
+    return dict(answer)
 
 
 @asynccontextmanager
@@ -121,7 +170,7 @@ async def connect(state: str | os.PathLike[str] | None = None) -> AsyncIterator[
 
     Raises NotRunning.
     """
-    path = Path(state) if state is not None else _default()
+    path = Path(state) if state is not None else await asyncio.to_thread(_default)
     try:
         with reachable_path(path) as name:
             reader, writer = await asyncio.open_unix_connection(name, limit=MAX_LINE)

@@ -8,7 +8,8 @@ One JSON object a line, UTF-8, at most 1 MiB a line.
     answer    {"id": 1, "ok": ...}                exactly one of these two
               {"id": 1, "error": {"kind": "Refused", "message": "...", "hint": "..."}}
 
-Requests of one connection run side by side; closing the connection cancels what it still has under way.
+Requests of one connection run side by side, up to 16. The verb `cancel`, `{"id": 1}`, ends another request of the same
+connection, whose error is then "cancelled"; closing the connection cancels all that it still has under way.
 """
 
 from __future__ import annotations

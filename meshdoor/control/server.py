@@ -11,11 +11,12 @@ from pathlib import Path
 
 from meshdoor.control import MAX_LINE, Json, decode, encode, error_to_json
 from meshdoor.control.client import reachable_path
-from meshdoor.errors import RemoteProtocolError, UserError
+from meshdoor.errors import Refused, RemoteProtocolError, UserError
 
 LOGGER = logging.getLogger("meshdoor")
 MAX_CONNECTIONS = 32
 MAX_RUNNING = 16  # verbs under way on one connection
+CANCEL = "cancel"
 
 Progress = Callable[[Json], None]
 Verb = Callable[[Mapping[str, Json], Progress], Awaitable[Json]]
@@ -69,6 +70,7 @@ class _Connection:
         self._writer = writer
         self._verbs = verbs
         self._running = asyncio.Semaphore(MAX_RUNNING)
+        self._under_way: dict[int, asyncio.Future[Json]] = {}  # by the number of the request
 
     async def run(self) -> None:
         """Serve until the other side closes; then cancel what it left under way."""
@@ -116,13 +118,34 @@ class _Connection:
             self._send({"id": number, "error": error_to_json(UserError("the node failed; see its log"))})
 
     async def _call(self, request: dict[str, Json]) -> Json:
-        verb, args = request.get("verb"), request.get("args", {})
+        verb, args, number = request.get("verb"), request.get("args", {}), request.get("id")
+        if verb == CANCEL and isinstance(args, dict):
+            return self._cancel(args.get("id"))
         if not isinstance(verb, str) or verb not in self._verbs:
             raise UserError(f"no such verb: {verb!r}", f"verbs: {', '.join(sorted(self._verbs))}")
         if not isinstance(args, dict):
             raise UserError("args must be an object")
-        number = request.get("id")
-        return await self._verbs[verb](args, lambda event: self._send({"id": number, "event": event}))
+        work = self._verbs[verb](args, lambda event: self._send({"id": number, "event": event}))
+        return await self._cancellable(number, asyncio.ensure_future(work))
+
+    async def _cancellable(self, number: Json, running: asyncio.Future[Json]) -> Json:
+        task = asyncio.current_task()
+        if type(number) is int:
+            self._under_way[number] = running
+        try:
+            return await running
+        except asyncio.CancelledError:
+            if task is not None and task.cancelling():
+                raise
+            raise Refused("cancelled") from None
+        finally:
+            if type(number) is int:
+                self._under_way.pop(number, None)
+
+    def _cancel(self, number: Json) -> bool:
+        """Whether there was something to cancel."""
+        running = self._under_way.get(number) if type(number) is int else None
+        return running is not None and running.cancel()
 
     def _send(self, message: dict[str, Json]) -> None:
         if not self._writer.is_closing():

@@ -105,6 +105,31 @@ async def test_stopping_ends_what_is_under_way(tmp_path: Path) -> None:
         await pending
 
 
+async def test_a_request_is_cancelled_by_its_number(tmp_path: Path) -> None:
+    ended: list[str] = []
+
+    async def hang(args: Mapping[str, Json], progress: Progress) -> Json:
+        try:
+            progress("begun")
+            await asyncio.Event().wait()
+        finally:
+            ended.append("hang")
+
+    async with serve(tmp_path, {"hang": hang}):
+        reader, writer = await asyncio.open_unix_connection(str(tmp_path / "control.sock"))
+        writer.write(b'{"id":1,"verb":"hang"}\n')
+        assert decode(await reader.readline()) == {"id": 1, "event": "begun"}
+        writer.write(b'{"id":2,"verb":"cancel","args":{"id":9}}\n{"id":3,"verb":"cancel","args":{"id":1}}\n')
+        said = [decode(await reader.readline()) for _ in range(3)]
+        assert sorted(said, key=lambda message: message["id"]) == [
+            {"id": 1, "error": {"kind": "Refused", "message": "cancelled", "hint": ""}},
+            {"id": 2, "ok": False},
+            {"id": 3, "ok": True},
+        ]
+        assert ended == ["hang"]
+        writer.close()
+
+
 async def test_a_deep_state_directory_is_reached(tmp_path: Path) -> None:
     deep = tmp_path / ("d" * 120)
     deep.mkdir()
