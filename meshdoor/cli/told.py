@@ -25,7 +25,7 @@ EVENTS = {
     "knock": "somebody else is at a door",
     "answered": "answered {door}",
     "no talk": "{with} does not take our sound: {why}",
-    "opened": "{door} is open",
+    "lock": "the lock, for {who}: {result}",
     "dtmf": "the digit {digit}",
     "picture": "the first picture is shown",
     "sound": "the first sound is heard",

@@ -97,7 +97,7 @@ class Node:
             if lock is not None:
                 await stack.enter_async_context(lock)
             openings = Openings(house, lock)
-            calls = CallService(self._config, house)
+            calls = self._calls = CallService(self._config, house)
             self._history = await self._keep_history(stack, calls)
             await stack.enter_async_context(calls.running())
             verbs = (
@@ -145,6 +145,7 @@ class Node:
 
     def _opened(self, audit: Audit) -> None:
         """The lock of this node was asked to open."""
+        self._calls.publish({"event": "lock", "who": audit.person or audit.name, "result": str(audit.result)})
         opening = opening_of(audit, self._house.name)
         if self._history is None:
             tell_opening(self._house, opening)

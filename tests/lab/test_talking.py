@@ -136,3 +136,16 @@ def test_doors_and_locks_call_nobody(family: Family) -> None:
     finally:
         family["hall"].ask("revoke", member="lock")
         lock.process.stop()
+
+
+def test_ring_waits_and_says_how_it_ended(family: Family) -> None:
+    host = family.house["door"]
+    for ends, code in (("hall", 0), ("door", 1)):
+        waiting = host.start(host.python("meshdoor", "ring", "--wait"))
+        waiting.expect("hall has the first picture")
+        if ends == "hall":
+            family["hall"].ask("answer")
+            waiting.expect("hall answers after")
+        family[ends].ask("hangup")
+        assert waiting.wait() == code
+        waiting.expect(f"the press is over: {'answered' if code == 0 else 'cancelled'}")
