@@ -72,11 +72,12 @@ class Receiver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ChannelOwner:
-    """Of which leg and medium a channel is, and who hears of it."""
+    """Of which leg and medium a channel is, who hears of it, and the port that it has to have (0: any)."""
 
     leg: str
     media: str
     emit: Callable[[Event], None]
+    port: int = 0
 
 
 class Channel:
@@ -93,7 +94,7 @@ class Channel:
         self.clock = clock
         self._cname = cname
         self._loop = asyncio.get_running_loop()
-        self._rtp, self._rtcp = bind_pair(local)
+        self._rtp, self._rtcp = bind_pair(local, owner.port)
         self.port: int = self._rtp.getsockname()[1]
         self._session = RtcpSession(ssrc, cname, 90_000)
         self.sender: Sender | None = None

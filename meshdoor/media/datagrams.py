@@ -32,8 +32,15 @@ def socket_address(host: str, port: int) -> tuple[socket.AddressFamily, SocketAd
     return family, address  # type: ignore[return-value]
 
 
-def bind_pair(local: str) -> tuple[socket.socket, socket.socket]:
-    """Sockets on an even port and the one above it, for RTP and RTCP (RFC 3550 §11)."""
+def bind_pair(local: str, port: int = 0) -> tuple[socket.socket, socket.socket]:
+    """Sockets on an even port and the one above it, for RTP and RTCP (RFC 3550 §11); on `port` unless it is 0."""
+    if port:
+        rtp = _bound(local, port)
+        try:
+            return rtp, _bound(local, port + 1)
+        except EngineError:
+            rtp.close()
+            raise
     for _ in range(BIND_TRIES):
         rtp = _bound(local, 0)
         port = rtp.getsockname()[1]

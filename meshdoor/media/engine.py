@@ -147,9 +147,11 @@ class Engine:
         if len(self._legs) >= MAX_LEGS:
             raise EngineError(f"{MAX_LEGS} legs are open")
         studio = self._devices
-        audio = Channel(ChannelOwner(command.leg, AUDIO, self.emit), command.local, studio.audio_ssrc, self._cname)
+        of_audio = ChannelOwner(command.leg, AUDIO, self.emit, command.audio_port)
+        of_video = ChannelOwner(command.leg, VIDEO, self.emit, command.video_port)
+        audio = Channel(of_audio, command.local, studio.audio_ssrc, self._cname)
         try:
-            video = Channel(ChannelOwner(command.leg, VIDEO, self.emit), command.local, studio.video_ssrc, self._cname)
+            video = Channel(of_video, command.local, studio.video_ssrc, self._cname)
         except EngineError:
             audio.close()
             raise

@@ -57,10 +57,12 @@ class Hello:
 @dataclass(frozen=True, slots=True)
 class OpenLeg:
     """Bind the sockets of a leg to the local address that is used towards the peer (an IPv6 link-local one with its
-    scope). Answer: `LegOpened`."""
+    scope). Answer: `LegOpened`. Ports other than 0 are those that the leg had in an engine that died."""
 
     leg: str
     local: str
+    audio_port: int = 0
+    video_port: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -43,6 +43,8 @@ class Visit:
     answer: bytes = b""
     streams: tuple[StreamPlan | None, StreamPlan | None] = (None, None)
     gates: Gates = field(default_factory=Gates)
+    local: str = ""
+    opened: LegOpened = NO_LEG
     has_leg: bool = False
     flows: bool = False
     accepted: bool = False
@@ -147,10 +149,17 @@ class Answering:
                 self._desk.note(visit.door, {"about": "picture", "call": visit.call_id})
 
     def legs_lost(self, legs: Iterable[str]) -> None:
-        """The engine died: it rings on, without a picture."""
+        """The engine died: it rings on, without a picture until it is back."""
         lost = set(legs)
         for visit in self._visits.values():
-            visit.has_leg = visit.has_leg and visit.leg not in lost
+            if visit.leg in lost:
+                visit.has_leg = visit.flows = False
+
+    def engine_back(self) -> None:
+        """There is an engine again: who rings or talks goes on where he was."""
+        for visit in self._visits.values():
+            if visit.answer and visit.opened is not NO_LEG and not visit.has_leg:
+                self._desk.spawn(self._resume(visit))
 
     def handle(self, event: sip.SessionEvent) -> bool:
         """An event of the stack; False when it is about no visit."""
@@ -226,20 +235,20 @@ class Answering:
     async def _prepare(self, visit: Visit, offer: bytes) -> None:
         """Open the leg, answer the door's offer in a 183, and let pass what may."""
         peer = self._desk.address(visit.door)
-        local = media_plan.local_address(peer)
+        visit.local = media_plan.local_address(peer)
         try:
             async with asyncio.timeout(ENGINE_PATIENCE):
-                opened = await self._desk.engine.open_leg(visit.leg, local)
+                visit.opened = await self._desk.engine.open_leg(visit.leg, visit.local)
             visit.has_leg = True
         except (EngineError, TimeoutError) as error:
             journal.warn("media", f"no picture: {error}")
-            opened = NO_LEG
         if visit.session.over:
             await self._close(visit)
             return
         with self._desk.endpoint.acting() as now:
             try:
-                visit.answer, visit.streams = media_plan.answer(offer, media_plan.Place(local, opened, peer))
+                place = media_plan.Place(visit.local, visit.opened, peer)
+                visit.answer, visit.streams = media_plan.answer(offer, place)
             except SdpError as error:
                 journal.warn("sdp", f"an offer cannot be used: {error}")
                 visit.session.reject(488, now)
@@ -249,6 +258,18 @@ class Answering:
             else:
                 visit.session.provisional(183, visit.answer, now)
         await self._start(visit)
+
+    async def _resume(self, visit: Visit) -> None:
+        try:
+            await self._desk.engine.open_leg(visit.leg, visit.local, visit.opened)
+        except EngineError as error:
+            journal.warn("media", f"no picture: {error}")
+            return
+        visit.has_leg = True
+        if visit.number in self._visits:
+            await self._start(visit)
+        else:
+            await self._close(visit)
 
     async def _start(self, visit: Visit) -> None:
         if not visit.has_leg:

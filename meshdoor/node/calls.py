@@ -337,6 +337,8 @@ class CallService:
                 self.answering.silent(leg)
             case media.EngineReady():
                 self._house.media = "ready"
+                self.pressing.engine_back()
+                self.answering.engine_back()
             case media.EngineLost(legs=legs, reason=reason):
                 self._house.media = "starting"
                 journal.warn("media", f"the media engine ended ({reason}); it is started again")

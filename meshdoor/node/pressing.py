@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import assert_never
 
+from meshdoor.calls import branch as branches
 from meshdoor.calls.commands import (
     Bye,
     Cancel,
@@ -27,7 +28,7 @@ from meshdoor.calls.commands import (
 )
 from meshdoor.calls.fork import RING_TIMEOUT, Fork, State
 from meshdoor.errors import EngineError, SdpError
-from meshdoor.media.messages import Gates, LegStatistics, StartLeg, StreamPlan
+from meshdoor.media.messages import Gates, LegOpened, LegStatistics, StartLeg, StreamPlan
 from meshdoor.node import journal, media_plan
 from meshdoor.node.calling import ENGINE_PATIENCE, FAST, RETURN, Desk
 from meshdoor.sdp.negotiation import MediaPlan
@@ -49,6 +50,8 @@ class Line:
     plan: MediaPlan | None = None
     streams: tuple[StreamPlan | None, StreamPlan | None] | None = None
     peer_host: str = ""
+    local: str = ""
+    opened: LegOpened | None = None
     has_leg: bool = False
     flows: bool = False
     given_up: bool = False
@@ -139,9 +142,17 @@ class Pressing:
             self._feed(press, lambda fork, now: fork.failed(winner.number, Ending.LOST, now))
 
     def legs_lost(self, legs: Iterable[str]) -> None:
-        """The engine died: what rings goes on ringing, without a picture."""
+        """The engine died: what rings goes on ringing, without a picture until it is back."""
+        lost = set(legs)
         for _, _, line in self._lines():
-            line.has_leg = line.has_leg and line.leg not in legs
+            if line.leg in lost:
+                line.has_leg = line.flows = False
+
+    def engine_back(self) -> None:
+        """There is an engine again: what rings or talks goes on where it was."""
+        for press, number, line in self._lines():
+            if line.opened is not None and not line.has_leg and _goes_on(press, number):
+                self._desk.spawn(self._resume(press, number))
 
     def handle(self, event: sip.SessionEvent) -> bool:
         """An event of the stack; False when it is about no session of ours."""
@@ -294,21 +305,34 @@ class Pressing:
             self._feed(press, lambda fork, now: fork.failed(number, Ending.UNREACHABLE, now))
             return
         line.peer_host = self._desk.address(peer)
-        local = media_plan.local_address(line.peer_host)
-        opened = None
+        line.local = local = media_plan.local_address(line.peer_host)
         try:
             async with asyncio.timeout(ENGINE_PATIENCE):
-                opened = await self._desk.engine.open_leg(line.leg, local)
+                line.opened = await self._desk.engine.open_leg(line.leg, local)
             line.has_leg = True
         except (EngineError, TimeoutError) as error:
             journal.warn("media", f"no picture for {self._desk.name_of(peer)}: {error}")
-        if line.given_up or press.fork.branches[number].state in ("ENDED", "CANCELLING"):
+        if line.given_up or not _goes_on(press, number):
             await self._close(press, number)
             self._feed(press, lambda fork, now: fork.rejected(number, 487, now))
             return
-        line.plan = media_plan.offer(local, opened)
+        line.plan = media_plan.offer(local, line.opened)
         headers = (("Meshdoor-Press", press.id),)
         line.session = self._desk.endpoint.invite(target, media_plan.offer_body(line.plan), headers)
+
+    async def _resume(self, press: Press, number: int) -> None:
+        line = press.lines[number]
+        try:
+            await self._desk.engine.capture(True)
+            await self._desk.engine.open_leg(line.leg, line.local, line.opened)
+        except EngineError as error:
+            journal.warn("media", f"no picture: {error}")
+            return
+        line.has_leg = True
+        if _goes_on(press, number):
+            await self._start(line, TALK if number == _winner(press) else EARLY)
+        else:
+            await self._close(press, number)
 
     async def _start(self, line: Line, gates: Gates) -> None:
         if not line.has_leg or line.streams is None:
@@ -337,6 +361,10 @@ class Pressing:
     def _vanished(self, press: Press, key: bytes) -> None:
         if press is self._press and self._desk.target(key) is None:
             self._feed(press, lambda fork, now: fork.peer_vanished(key, now))
+
+
+def _goes_on(press: Press, number: int) -> bool:
+    return press.fork.branches[number].state not in (branches.State.CANCELLING, branches.State.ENDED)
 
 
 def _winner(press: Press) -> int:

@@ -21,11 +21,16 @@ from typing import Any
 
 from meshdoor.control import decode, encode
 from meshdoor.control.client import reachable_path
+from tests.lab.capture import Packet
+from tests.lab.host import Host
 from tests.lab.house import House
 from tests.lab.nodes import Node, wait_until
 from tests.lab.protocol import LabError
+from tests.lab.segments import UDP, segments
 
+FIRST_MEDIA_PORT, RTP_HEADER = 1024, 12
 PATIENCE = 8.0  # seconds
+REHEARSAL = 2.0  # seconds in which the media engines of a new home start
 CALM = 0.05  # seconds in which the last words of a press come
 
 
@@ -170,7 +175,7 @@ class Family:
         return [told for told in self.ears.told if node in ("", told.node) and told.matches(kind, fields)]
 
     def hears(self, kind: str, node: str = "", timeout: float = PATIENCE, **fields: Any) -> Told:
-        """Waits for an event. Raises LabError."""
+        """Waits for an event, and gives the first such one. Raises LabError."""
         with suppress(LabError):
             self.ears.until(lambda: bool(self.told(kind, node, **fields)), timeout)
         found = self.told(kind, node, **fields)
@@ -188,9 +193,28 @@ class Family:
         """What the door noted of each branch, by the name of the screen: the last of this kind."""
         return {told.event["member"]: told for told in self.told("step", self.door.name, step=step)}
 
+    def rehearse(self) -> None:
+        """Until the media engines are there."""
+        self.ears.hear(REHEARSAL)
+
     def calm(self) -> None:
         """Ends what rings or is talked in, and waits until everybody is ready again."""
         for node in self:
             node.ask("hangup")
         self.settle()
         self.ears.hear(CALM)
+
+
+def audio_from(host: Host, packets: Iterable[Packet]) -> list[float]:
+    """When RTP left a host, by what was captured at the door (seconds since 1970). A screen sends nothing else by
+    RTP than sound. RTCP has packet types of its own (RFC 5761 §4)."""
+    return [
+        segment.at
+        for segment in segments(packets)
+        if segment.protocol == UDP
+        and segment.source == host.ipv4
+        and segment.source_port >= FIRST_MEDIA_PORT
+        and len(segment.payload) >= RTP_HEADER
+        and segment.payload[0] >> 6 == 2
+        and not 192 <= segment.payload[1] <= 223
+    ]

@@ -103,3 +103,16 @@ def test_what_is_no_address(host: str, port: int) -> None:
 def test_an_address_that_is_not_ours() -> None:
     with pytest.raises(EngineError, match=r"cannot use 192\.0\.2\.1"):
         bind_pair("192.0.2.1")
+
+
+def test_a_pair_of_known_ports() -> None:
+    rtp, rtcp = bind_pair("127.0.0.1")
+    port = rtp.getsockname()[1]
+    for taken in (rtp, rtcp):
+        with pytest.raises(EngineError, match="cannot use"):
+            bind_pair("127.0.0.1", port)
+        taken.close()
+    again = bind_pair("127.0.0.1", port)
+    assert [sock.getsockname()[1] for sock in again] == [port, port + 1]
+    for sock in again:
+        sock.close()

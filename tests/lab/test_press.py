@@ -1,0 +1,260 @@
+"""The press, from the button to the pictures, the voices and the silence. Each node is a real process.
+
+One house serves all tests of this file; each leaves it calm. How fast it all is on an idle machine says
+`python -m tests.lab.measure`; the limits here leave room for a busy one.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from tests.lab import House
+from tests.lab.capture import Packet
+from tests.lab.nodes import wait_until
+from tests.lab.presses import Family, audio_from
+
+pytestmark = pytest.mark.lab
+
+SCREENS = ("hall", "kitchen", "bedroom")
+SENSIBLE = 3.5  # seconds until everybody sees what is so: 3, and a busy machine
+
+
+@pytest.fixture(scope="module")
+def built() -> Iterator[Family]:
+    with House(*SCREENS, "door") as house, Family(house, *SCREENS) as family:
+        family.rehearse()
+        yield family
+
+
+@pytest.fixture
+def family(built: Family) -> Iterator[Family]:
+    """The family, calm before and after; what a test left dead lives again."""
+    yield built
+    for node in built:
+        if node.process.poll() is not None:
+            built.start(node)
+    built.calm()
+
+
+def test_every_screen_shows_the_visitor_and_says_so(family: Family) -> None:
+    press = family.press()
+    assert set(press.rings) == set(SCREENS)
+    pictures = family.pictures(press)
+    assert max(pictures.values()) < 2
+    for name in SCREENS:
+        family.hears("step", "door", step="first picture", member=name)
+        assert family.told("picture", name)[0].event["frame"] is not None
+
+
+def test_with_loss_nobody_is_left_dark(family: Family) -> None:
+    family.house["door"].lose(5)
+    try:
+        for _ in range(4):
+            family.pictures(family.press())
+            family.calm()
+    finally:
+        family.house["door"].lose(0)
+
+
+def test_the_first_to_answer_talks_and_the_others_fall_silent(family: Family) -> None:
+    family.pictures(family.press())
+    family["kitchen"].ask("answer")
+    answered = family.hears("answered", "kitchen")
+    for loser in ("hall", "bedroom"):
+        over = family.hears("over", loser)
+        assert over.event["why"] == "answered elsewhere"
+        assert over.at - answered.at < 1
+    assert family.hears("sound", "door").at - answered.at < 1
+    assert family.told("sound", "kitchen")
+    family["kitchen"].ask("hangup")
+    family.hears("step", "door", step="ended", member="kitchen", detail="answered")
+
+
+def test_no_screen_is_heard_before_its_own_answer(family: Family) -> None:
+    for ring in range(4):
+        winner = SCREENS[ring % 3]
+        packets: list[Packet]
+        with family.house["door"].capture() as packets:
+            family.pictures(family.press())
+            family.ears.hear(0.2)
+            family[winner].ask("answer")
+            family.hears("sound", "door")
+            family.calm()
+        answered = family.hears("answered", winner).at + time.time() - time.monotonic()
+        heard = {name: audio_from(family.house[name], packets) for name in SCREENS}
+        assert heard[winner]
+        assert min(heard[winner]) >= answered - 0.001  # two clocks are compared
+        assert not any(times for name, times in heard.items() if name != winner)
+
+
+def test_one_declines_and_the_house_rings_on(family: Family) -> None:
+    family.pictures(family.press())
+    family["hall"].ask("decline")
+    assert family.hears("over", "hall").event["why"] == "declined"
+    family.ears.hear(0.3)
+    assert not family.told("over", "kitchen")
+    family["kitchen"].ask("answer")
+    family.hears("sound", "door")
+
+
+def test_all_decline_and_the_visitor_is_free_to_go(family: Family) -> None:
+    family.pictures(family.press())
+    for name in SCREENS:
+        family[name].ask("decline")
+    for name in SCREENS:
+        family.hears("step", "door", step="ended", member=name, detail="declined")
+    family.settle(5)
+
+
+def test_the_visitor_leaves(family: Family) -> None:
+    family.pictures(family.press())
+    family.door.ask("hangup")
+    for name in SCREENS:
+        assert family.hears("over", name).event["why"] == "missed"
+
+
+def test_a_second_press_joins_and_one_during_a_call_knocks(family: Family) -> None:
+    press = family.press()
+    assert family.door.ask("ring")["press"] == press.id
+    family.pictures(press)
+    family["kitchen"].ask("answer")
+    family.hears("over", "hall")
+    assert family.door.ask("ring")["press"] == press.id
+    family.hears("knock", "kitchen")
+    assert len(family.told("visitor", "hall")) == 1
+
+
+def test_nobody_answers_in_time() -> None:
+    with House("hall", "door") as house, Family(house, "hall", settings="[ring]\ntimeout = 1.5\n") as family:
+        press = family.press()
+        family.pictures(press)
+        over = family.hears("over", "hall")
+        assert over.event["why"] == "missed"
+        assert 1.4 < over.at - press.at < 2.5
+        family.calm()
+
+
+def test_the_winner_dies_in_the_middle_of_the_call(family: Family) -> None:
+    talk(family)
+    died = kill(family, "kitchen")
+    family.hears("step", "door", step="ended", member="kitchen")
+    assert family.steps("ended")["kitchen"].at - died < SENSIBLE
+    press = family.press()
+    assert set(press.rings) == {"hall", "bedroom"}
+    family.pictures(press, ("hall", "bedroom"))
+    family.start(family["kitchen"])
+
+
+def test_a_loser_dies_and_comes_back_while_it_rings(family: Family) -> None:
+    press = family.press()
+    family.pictures(press)
+    died = kill(family, "hall")
+    assert family.hears("step", "door", step="ended", member="hall", detail="lost").at - died < SENSIBLE
+    family.start(family["hall"])
+    again(family, "hall", died)
+    family["hall"].ask("answer")
+    family.hears("over", "kitchen", why="answered elsewhere")
+    family.hears("sound", "door")
+
+
+def test_the_door_dies_while_it_rings(family: Family) -> None:
+    family.pictures(family.press())
+    died = kill(family, "door")
+    for name in SCREENS:
+        over = family.hears("over", name)
+        assert over.event["why"] == "lost"
+        assert over.at - died < SENSIBLE
+    family.start(family.door)
+    family.settle()
+    family.pictures(family.press())
+
+
+@pytest.mark.parametrize("cut", ["hall", "door"])
+def test_a_cable_is_cut_while_it_rings(family: Family, cut: str) -> None:
+    family.pictures(family.press())
+    at = time.monotonic()
+    family.house[cut].cut()
+    dark = SCREENS if cut == "door" else ("hall",)
+    for name in dark:
+        assert family.hears("over", name, why="lost").at - at < SENSIBLE
+        assert family.hears("step", "door", step="ended", member=name).at - at < SENSIBLE
+    assert len(family.told("over")) == len(dark)
+    family.house[cut].plug()
+    for name in dark:
+        again(family, name, family.ears.told[-1].at)
+
+
+def test_the_cable_of_the_winner_is_cut(family: Family) -> None:
+    talk(family)
+    at = time.monotonic()
+    family.house["kitchen"].cut()
+    assert family.hears("over", "kitchen").at - at < SENSIBLE
+    assert family.hears("step", "door", step="ended", member="kitchen").at - at < SENSIBLE
+    press = family.press()
+    family.pictures(press, ("hall", "bedroom"))
+    family.house["kitchen"].plug()
+    assert family.hears("picture", "kitchen", timeout=15)  # it is rung as soon as it is back
+
+
+def test_a_screen_moves_to_another_address_while_it_rings(family: Family) -> None:
+    family.pictures(family.press())
+    moved = time.monotonic()
+    family.house["hall"].move("10.77.0.99")
+    again(family, "hall", moved)
+    family["hall"].ask("answer")
+    family.hears("sound", "door")
+
+
+@pytest.mark.parametrize("name", ["hall", "door"])
+def test_a_media_engine_dies_while_it_rings(family: Family, name: str) -> None:
+    family.pictures(family.press())
+    killed = time.monotonic()
+    kill_engine(family, name)
+    family.ears.hear(0.3)
+    for screen in SCREENS if name == "door" else (name,):
+        again(family, screen, killed)
+    family["hall"].ask("answer")
+    family.hears("sound", "door")
+    family.hears("over", "kitchen", why="answered elsewhere")
+
+
+def test_nobody_is_there_and_one_comes(family: Family) -> None:
+    for name in SCREENS:
+        family[name].process.stop()
+    wait_until(lambda: family.door.ready() == {"door"})
+    press = family.press()
+    assert press.rings == ()
+    family.start(family["kitchen"])
+    family.pictures(press, ("kitchen",), timeout=15)
+    for name in ("hall", "bedroom"):
+        family.start(family[name])
+    family.pictures(press, timeout=15)
+
+
+def talk(family: Family) -> None:
+    """The kitchen talks with the visitor."""
+    family.pictures(family.press())
+    family["kitchen"].ask("answer")
+    family.hears("sound", "door")
+    family.ears.hear(0.1)
+
+
+def again(family: Family, name: str, since: float) -> None:
+    """The screen shows the visitor again."""
+    family.ears.until(lambda: any(told.at > since for told in family.told("picture", name)), 15)
+
+
+def kill(family: Family, name: str) -> float:
+    """As a power cut does; when."""
+    died = time.monotonic()
+    family[name].process.kill()
+    return died
+
+
+def kill_engine(family: Family, name: str) -> None:
+    host, pid = family.house[name], family[name].process.pid
+    children = host.run(["cat", f"/proc/{pid}/task/{pid}/children"]).stdout.split()
+    host.run(["kill", "-9", *children])
