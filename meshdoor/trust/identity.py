@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import hashlib
 import secrets
-from collections.abc import Callable
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -18,6 +20,7 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
     load_pem_private_key,
 )
+from cryptography.utils import CryptographyDeprecationWarning
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID, SignatureAlgorithmOID
 from nacl.exceptions import BadSignatureError
 from nacl.signing import SigningKey, VerifyKey
@@ -38,6 +41,7 @@ UNREADABLE = (
     ValueError,
     TypeError,
     UnsupportedAlgorithm,
+    CryptographyDeprecationWarning,
     x509.InvalidVersion,
     x509.ExtensionNotFound,
     x509.DuplicateExtension,
@@ -63,8 +67,9 @@ class Identity:
         if len(pem) > MAX_PEM:
             raise IdentityError("the identity file is too large")
         try:
-            private = load_pem_private_key(pem, password=None)
-            certificate = x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
+            with _doubts_refused():
+                private = load_pem_private_key(pem, password=None)
+                certificate = x509.load_pem_x509_certificate(pem).public_bytes(Encoding.DER)
         except UNREADABLE as error:
             raise IdentityError("not an identity file") from error
         if not isinstance(private, Ed25519PrivateKey):
@@ -119,10 +124,11 @@ def certificate_key(der: bytes) -> bytes:
     if len(der) > MAX_CERTIFICATE:
         raise IdentityError("the certificate is too large")
     try:
-        certificate = x509.load_der_x509_certificate(der)
-        public = certificate.public_key()
-        same_name = certificate.subject == certificate.issuer
-        constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
+        with _doubts_refused():
+            certificate = x509.load_der_x509_certificate(der)
+            public = certificate.public_key()
+            same_name = certificate.subject == certificate.issuer
+            constraints = certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
     except UNREADABLE as error:
         raise IdentityError(f"not a mesh certificate: {error}") from None
     if not isinstance(public, Ed25519PublicKey):
@@ -133,6 +139,14 @@ def certificate_key(der: bytes) -> bytes:
     if not same_name or not _signed_by(key, certificate):
         raise IdentityError("the certificate is not self-signed")
     return key
+
+
+@contextmanager
+def _doubts_refused() -> Iterator[None]:
+    """What the parser takes but warns of, such as a serial number that is not positive, it refuses here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", CryptographyDeprecationWarning)
+        yield
 
 
 def _signed_by(key: bytes, certificate: x509.Certificate) -> bool:

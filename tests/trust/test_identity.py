@@ -19,6 +19,8 @@ from meshdoor.trust.identity import Identity, certificate_key, device_id, verify
 ONE = Identity.generate(lambda size: b"\x01" * size)
 TWO = Identity.generate(lambda size: b"\x02" * size)
 
+SERIAL = bytes.fromhex("a003020102020f")  # version 3, then the beginning of a serial number of 15 bytes
+
 
 def certificate(
     signer: ed25519.Ed25519PrivateKey | ec.EllipticCurvePrivateKey | None = None,
@@ -104,6 +106,17 @@ def test_the_certificate_names_its_key() -> None:
 def test_other_certificates_are_refused(der: bytes, reason: str) -> None:
     with pytest.raises(IdentityError, match=reason):
         certificate_key(der)
+
+
+@pytest.mark.filterwarnings("default")
+def test_a_serial_number_that_is_not_positive_is_refused_in_silence(recwarn: pytest.WarningsRecorder) -> None:
+    before, serial, after = ONE.certificate.partition(SERIAL)
+    der = before + serial + bytes([after[0] | 0x80]) + after[1:]
+    with pytest.raises(IdentityError, match="a serial number which wasn't positive"):
+        certificate_key(der)
+    with pytest.raises(IdentityError, match="not an identity file"):
+        Identity.from_pem(ONE.to_pem().replace(certificate_pem(ONE), ssl.DER_cert_to_PEM_cert(der).encode()))
+    assert not recwarn.list
 
 
 @settings(max_examples=100)
