@@ -70,3 +70,8 @@ def test_a_close_name_is_suggested(tmp_path: Path) -> None:
 def test_an_explicit_file_must_be_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="No such file"):
         config.load(tmp_path / "missing.toml", tmp_path)
+
+
+def test_whom_this_node_answers_by_itself(tmp_path: Path) -> None:
+    path = written(tmp_path, '[calls]\nauto_answer = ["Hall", "abcd-efgh-ijkl-mnop"]\n')
+    assert config.read(path).calls.auto_answer == ("Hall", "abcd-efgh-ijkl-mnop")

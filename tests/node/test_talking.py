@@ -6,11 +6,12 @@ import pytest
 
 from meshdoor.calls.plan import Policy
 from meshdoor.errors import NotFound, Refused
-from meshdoor.media.messages import INACTIVE, RECVONLY, SENDONLY, SENDRECV, Gates, StartLeg, StreamPlan
+from meshdoor.media.messages import INACTIVE, RECVONLY, SENDONLY, SENDRECV, Gates, LegOpened, StartLeg, StreamPlan
 from meshdoor.mesh.frames import State as Busy
-from meshdoor.node import talking
+from meshdoor.node import media_plan, talking
 from meshdoor.node.talking import Settings
 from meshdoor.sip import events as sip
+from meshdoor.sip.uas import UasSession
 from meshdoor.trust.permissions import Permission, Role
 from tests.calls.people import member
 from tests.fakes.rooms import FakeRooms, rooms
@@ -400,3 +401,32 @@ async def test_a_session_that_the_stack_ends_is_over() -> None:
             session.bye((), now)
         await hall.tells("call", state="ended")
         await door.tells("call", state="ended")
+
+
+@pytest.mark.parametrize("broken", [False, True])
+async def test_somebody_who_answers_in_another_way(broken: bool) -> None:
+    """Early media is heard; an answer that is of no use ends the call."""
+    async with rooms(HALL, KITCHEN) as (hall, kitchen):
+        kitchen.fake.slow.clear()
+        hall.talking.call("kitchen")
+        await hall.tells("call", state="ringing")
+        (call,) = kitchen.talking.active
+        offer = hall.talking.active[0].session
+        assert isinstance(call.session, UasSession)
+        assert offer is not None
+        place = media_plan.Place("127.0.0.1", LegOpened(4000, 4002, 1, 2), "127.0.0.1")
+        body, _ = media_plan.answer(offer.local_body, place)
+        with kitchen.endpoint.acting() as now:
+            call.session.provisional(183, b"nonsense" if broken else body, now)
+        if not broken:
+            (heard,) = await hall.leg()
+            assert isinstance(heard, StartLeg)
+            assert heard.gates == Gates(speaker=True, picture=False)
+        with kitchen.endpoint.acting() as now:
+            call.session.accept(b"nonsense" if broken else body, now)
+        if not broken:
+            await hall.tells("call", state="connected")
+            assert (await hall.leg(commands=2))[1] == ALL
+            hall.talking.hang_up()
+        for each in (hall, kitchen):
+            await each.tells("call", state="ended")
