@@ -86,6 +86,7 @@ class Node:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
+        self._become(enrolment or self._find_enrolment())
         async with contextlib.AsyncExitStack() as stack:
             house = self._house
             links = Links(self._membership.identity, house, _sockets(self._config))
@@ -125,6 +126,13 @@ class Node:
                     task.cancel()
             self._save_peers()
         journal.say("stopped", "this node has stopped")
+
+    def _become(self, enrolment: Path | None) -> None:
+        """A newcomer with an enrolment is built as what it will be. A bad file is told of when it is used."""
+        if self._desk.open and enrolment is not None:
+            with contextlib.suppress(ConfigError):
+                read = _read_enrolment(enrolment)
+                self._desk.name, self._desk.role = read.name, read.role
 
     async def _keep_history(self, stack: contextlib.AsyncExitStack, calls: CallService) -> History | None:
         """A screen keeps the history; a door tells the screens, and keeps nothing itself."""

@@ -139,3 +139,16 @@ def test_a_wrong_code_admits_nobody_and_five_close_the_window(house: House) -> N
     with pytest.raises(Refused, match=r"no guess now|knocks"):
         hall.ask("pair", id=kitchen.id, code=kitchen.code)
     assert hall.ready() == {"hall"}
+
+
+def test_an_enrolment_makes_a_door_of_a_node_that_would_be_a_screen(house: House) -> None:
+    hall = home_of(house, "hall")[0]
+    path = house["kitchen"].directory / "gate.enrol"
+    path.write_text(hall.ask("enrol", role="door", name="Gate", lifetime=3600)["file"])
+    gate = Node(house["kitchen"], options=("--enrol", str(path)))
+    wait_until(lambda: hall.sees("Gate") and gate.sees("hall"))
+    wait_until(lambda: gate.status()["node"]["media"] == "ready")
+    assert hall.row("Gate")["role"] == "door"
+    gate.ask("ring")
+    wait_until(lambda: hall.ask("visitors") != [])
+    wait_until(lambda: hall.ask("history", limit=1)["presses"] != [])
