@@ -14,17 +14,27 @@ import pytest
 from blockbuster import BlockBuster, blockbuster_ctx
 
 from tests.lab import unavailable
+from tests.loopback import isolated
 
 GRACE = 1.0  # seconds for threads that are on their way out
 LOOP_TURNS = 5  # for tasks that are on their way out
 
 
+def pytest_configure() -> None:
+    isolated()
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """All tests of the virtual house run in one worker: they need the machine for themselves."""
+    """All tests of the virtual house run in one worker: they need the machine for themselves.
+
+    So do those that use multicast, where the workers share a loopback interface: they would hear each other.
+    """
     for item in items:
         if item.get_closest_marker("lab"):
             item.add_marker(pytest.mark.xdist_group("lab"))
+        elif item.get_closest_marker("multicast") and not isolated():
+            item.add_marker(pytest.mark.xdist_group("multicast"))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -73,17 +83,21 @@ async def no_task_left() -> AsyncIterator[None]:
 def blockbuster() -> Iterator[BlockBuster]:
     """Raises BlockingError where code of meshdoor blocks the event loop."""
     with blockbuster_ctx("meshdoor") as guard:
+        for lock in ("threading.Lock.acquire", "threading.Lock.acquire_lock"):  # not ours: of who measures us
+            guard.functions[lock].can_block_in("coverage/collector.py", "lock_data")
         yield guard
 
 
 @pytest.fixture(autouse=True)
-def multicast_stays_home(monkeypatch: pytest.MonkeyPatch) -> None:
+def multicast_stays_home(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Multicast of a test may use the loopback interface only; the rest belongs into the lab."""
     real = socket.socket.setsockopt
+    marked = request.node.get_closest_marker("multicast") is not None
 
     def setsockopt(self: socket.socket, level: int, option: int, value: Any, *rest: Any) -> None:
         interface = _multicast_interface(level, option, value)
         assert interface in (None, "lo"), f"a test uses multicast on {interface}: use lo or the lab"
+        assert interface is None or marked, "a test uses multicast: mark it so"
         real(self, level, option, value, *rest)
 
     monkeypatch.setattr(socket.socket, "setsockopt", setsockopt)

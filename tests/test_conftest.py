@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import socket
+import threading
+from importlib.machinery import SourceFileLoader
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+from blockbuster import BlockingError
+
+from meshdoor.mesh.interfaces import snapshot
+from meshdoor.trust.identity import Identity
+from tests.loopback import isolated
 
 pytest_plugins = ["pytester"]
 
@@ -65,9 +73,44 @@ def test_a_task_of_a_fixture_that_ends_it(pytester: pytest.Pytester) -> None:
     result.assert_outcomes(passed=1)
 
 
-def test_multicast_on_a_real_interface() -> None:
-    group = socket.inet_aton("224.0.0.251")
+def join_group(interface: str) -> None:
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
-        with pytest.raises(AssertionError, match=r"multicast on 0\.0\.0\.0"):
-            sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group + bytes(4))
-        sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group + socket.inet_aton("127.0.0.1"))
+        membership = socket.inet_aton("224.0.0.251") + socket.inet_aton(interface)
+        sock.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, membership)
+
+
+@pytest.mark.multicast
+def test_multicast_on_a_real_interface() -> None:
+    with pytest.raises(AssertionError, match=r"multicast on 0\.0\.0\.0"):
+        join_group("0.0.0.0")
+    join_group("127.0.0.1")
+
+
+def test_multicast_without_saying_so() -> None:
+    with pytest.raises(AssertionError, match="mark it so"):
+        join_group("127.0.0.1")
+
+
+@pytest.mark.skipif(not isolated(), reason="only root may have a network of its own")
+def test_no_network_but_loopback() -> None:
+    assert snapshot() == ()
+
+
+@pytest.fixture
+def measurer(tmp_path: Path) -> ModuleType:
+    """Takes its lock as coverage does."""
+    file = tmp_path / "coverage" / "collector.py"
+    file.parent.mkdir()
+    file.write_text("def lock_data(lock):\n    return lock.acquire(True, 0.01)\n")
+    loader = SourceFileLoader("collector", str(file))
+    module = ModuleType("collector")
+    loader.exec_module(module)
+    return module
+
+
+async def test_only_the_lock_of_who_measures_may_block(measurer: ModuleType) -> None:
+    held = threading.Lock()
+    with held:
+        Identity.generate(lambda size: bytes(size + measurer.lock_data(held)))
+        with pytest.raises(BlockingError):
+            Identity.generate(lambda size: bytes(size + held.acquire(timeout=0.01)))

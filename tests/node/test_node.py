@@ -15,8 +15,7 @@ from meshdoor.control import Json
 from meshdoor.errors import NotFound, Refused, UserError
 from tests.node.processes import Node, ended, node
 
-pytestmark = pytest.mark.xdist_group("nodes")  # one worker: they measure time, and hear each other
-
+pytestmark = pytest.mark.multicast
 
 ADMITTING: dict[str, dict[str, Json]] = {
     "revoke": {"member": "Hall"},

@@ -24,6 +24,8 @@ from meshdoor.mesh.mdns.records import IN, PTR, SRV, TXT, TYPE, A, host_of, inst
 from tests.mesh.mdns.packets import everything, goodbye, packets
 from tests.mesh.mdns.sightings import HERE, LOOPBACK, Sightings, said
 
+pytestmark = pytest.mark.multicast
+
 GROUP = ("224.0.0.251", 5353)
 FLUSH = 0x8001
 
