@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import secrets
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -35,6 +36,7 @@ from meshdoor.transport.udp import UdpTransport, bind
 from meshdoor.trust.permissions import Permission, Role
 from meshdoor.trust.roster import Member, Roster
 
+LOGGER = logging.getLogger("meshdoor")
 MAX_LISTENERS = 16
 
 Listener = Callable[[dict[str, Any]], None]
@@ -159,7 +161,7 @@ class CallService:
         if self._tasks is None:
             work.close()
         else:
-            self._tasks.create_task(work)
+            self._tasks.create_task(_guarded(work))
 
     def publish(self, event: dict[str, Any]) -> None:
         stamped = {"at": self.now()} | event
@@ -352,3 +354,11 @@ class CallService:
             case _:
                 pass
 
+
+
+async def _guarded(work: Coroutine[Any, Any, None]) -> None:
+    """What goes wrong in one call goes wrong for it alone."""
+    try:
+        await work
+    except Exception:
+        LOGGER.exception("a call could not be served")

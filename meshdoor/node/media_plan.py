@@ -27,6 +27,7 @@ from meshdoor.transport.addresses import towards
 
 GCM, CM = "AEAD_AES_128_GCM", "AES_CM_128_HMAC_SHA1_80"
 FEEDBACK = ("nack", "nack pli", "ccm fir")
+NOWHERE = "127.0.0.1"
 NO_PORT = 9  # the discard port: a medium that cannot flow now (RFC 8866 §5.14)
 
 AUDIO = (
@@ -64,8 +65,12 @@ def suites() -> tuple[str, str]:
 
 
 def local_address(peer: str) -> str:
-    """The address of this host that packets to `peer` leave from; a link-local one with its scope."""
-    return towards((peer, NO_PORT)) if peer else "127.0.0.1"  # its link went down meanwhile
+    """The address of this host that packets to `peer` leave from; a link-local one with its scope. That of the
+    loopback if the link went down meanwhile, or the network with it."""
+    try:
+        return towards((peer, NO_PORT)) if peer else NOWHERE
+    except OSError:
+        return NOWHERE
 
 
 def offer(local: str, opened: LegOpened | None, wish: Wish = PRESSED) -> MediaPlan:
