@@ -245,14 +245,16 @@ class Answering:
         if visit.session.over:
             await self._close(visit)
             return
+        try:
+            place = media_plan.Place(visit.local, visit.opened, peer)
+            visit.answer, visit.streams = media_plan.answer(offer, place)
+        except SdpError as error:
+            journal.warn("sdp", f"an offer cannot be used: {error}")
+            visit.session.reject(488, self._desk.now())
+            self._visitors.failed(visit.number)
+            self._obey()
+            return
         with self._desk.endpoint.acting() as now:
-            try:
-                place = media_plan.Place(visit.local, visit.opened, peer)
-                visit.answer, visit.streams = media_plan.answer(offer, place)
-            except SdpError as error:
-                journal.warn("sdp", f"an offer cannot be used: {error}")
-                visit.session.reject(488, now)
-                return
             if visit.accepted:
                 visit.session.accept(visit.answer, now)
             else:
