@@ -143,6 +143,7 @@ class FakeDesk:
     def _send(self, key: bytes, message: bytes) -> bool:
         if not self.street.carries(self.member.key, key):
             return False
+        self.street.wire.append((self.member.key, key, message))
         there = self.street.desks[key]
         asyncio.get_running_loop().call_soon(there.link.received, self.member.key, message)
         return True
@@ -161,6 +162,7 @@ class Street:
     def __init__(self) -> None:
         self.desks: dict[bytes, FakeDesk] = {}
         self.cut: set[frozenset[bytes]] = set()
+        self.wire: list[tuple[bytes, bytes, bytes]] = []  # who said what to whom: from, to, message
 
     def carries(self, one: bytes, other: bytes) -> bool:
         return frozenset((one, other)) not in self.cut and one in self.desks and other in self.desks
