@@ -13,7 +13,7 @@ from meshdoor.media.engine_client import Engine
 from meshdoor.media.messages import EngineLost, EngineReady, Event, Hello
 from tests.media.peer import until
 
-# An engine in a few lines: READY answers the first command, then LATER is run.
+# An engine in a few lines: READY answers the first command, IDLE waits for its end.
 FAKE = """
 import json, socket, sys, time
 port = socket.socket(fileno=int(sys.argv[1]))
@@ -22,6 +22,7 @@ def answer(**fields):
     port.send(json.dumps(dict(request=request, **fields)).encode())
 """
 READY = "answer(type='Ready', pid=42)\n"
+IDLE = "while port.recv(99999): pass\n"
 
 
 def fake(script: str) -> tuple[str, ...]:
@@ -30,28 +31,46 @@ def fake(script: str) -> tuple[str, ...]:
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How long an engine may take to start, to answer and to end stays as it is: the machine may be busy."""
     for name in ("FIRST_BACK_OFF", "MAX_BACK_OFF", "PING_INTERVAL"):
         monkeypatch.setattr(engine_client, name, 0.02)
-    for name in ("START_TIMEOUT", "ANSWER_TIMEOUT", "SHUTDOWN_TIMEOUT"):
-        monkeypatch.setattr(engine_client, name, 0.5)
+
+
+async def ends(script: str, reason: str) -> None:
+    """An engine like that is ended for that reason and no other, and another one is started."""
+    events: list[Event] = []
+    lost = EngineLost((), reason)
+    async with Engine(Hello("door"), events.append, fake(script)):
+        await until(lambda: events.count(lost) > 1)
+        assert set(events) <= {lost, EngineReady(42)}
 
 
 @pytest.mark.parametrize(
     ("script", "reason"),
     [
-        ("time.sleep(99)", "did not start"),
         ("answer(type='Failed', reason='no')", "refused its settings: Failed(reason='no')"),
-        (READY + "time.sleep(99)", "the media engine did not answer Ping"),
-        (READY + "answer(type='Failed', reason='ill')\ntime.sleep(99)", "ill"),
-        (READY + "answer(type='Ready', pid=1)\ntime.sleep(99)", "the media engine answered Ready to Ping"),
+        (READY + "answer(type='Failed', reason='ill')\n" + IDLE, "ill"),
+        (READY + "answer(type='Ready', pid=1)\n" + IDLE, "the media engine answered Ready to Ping"),
         (READY + "port.close()", "exit status 0"),
     ],
 )
 async def test_a_bad_engine_is_ended_and_another_one_started(script: str, reason: str) -> None:
-    events: list[Event] = []
-    async with Engine(Hello("door"), events.append, fake(script)):
-        await until(lambda: EngineLost((), reason) in events)
-        assert set(events) <= {EngineLost((), reason), EngineReady(42)}
+    await ends(script, reason)
+
+
+@pytest.mark.parametrize(
+    ("script", "deadline", "reason"),
+    [
+        (IDLE, "START_TIMEOUT", "did not start"),
+        (READY + IDLE, "ANSWER_TIMEOUT", "the media engine did not answer Ping"),
+        (READY + "port.close()\ntime.sleep(99)", "SHUTDOWN_TIMEOUT", "exit status -9"),
+    ],
+)
+async def test_a_silent_engine_is_ended_and_another_one_started(
+    script: str, deadline: str, reason: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engine_client, deadline, 0.1)
+    await ends(script, reason)
 
 
 async def test_junk_is_logged_and_skipped(caplog: pytest.LogCaptureFixture) -> None:
