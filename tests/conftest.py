@@ -8,6 +8,8 @@ import socket
 import threading
 import time
 from collections.abc import AsyncIterator, Iterator
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -61,7 +63,32 @@ def _threads_since(before: set[threading.Thread]) -> list[threading.Thread]:
 
 
 @pytest.fixture(autouse=True)
-def clean_loop(request: pytest.FixtureRequest, no_thread_left: None) -> None:
+def no_process_left() -> Iterator[None]:
+    """A test ends every process that it began, and takes note of its end."""
+    before = _children()
+    yield
+    left = {pid: _command(pid) for pid in _children() - before}
+    assert not left, f"processes left running: {left}"
+
+
+def _children() -> set[int]:
+    """Nothing where the kernel does not tell (CONFIG_PROC_CHILDREN)."""
+    found = set[int]()
+    for file in Path("/proc/self/task").glob("*/children"):
+        with suppress(OSError):  # a thread that ended meanwhile
+            found.update(map(int, file.read_text().split()))
+    return found
+
+
+def _command(pid: int) -> str:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace") or "a zombie"
+    except OSError:
+        return "gone"
+
+
+@pytest.fixture(autouse=True)
+def clean_loop(request: pytest.FixtureRequest, no_thread_left: None, no_process_left: None) -> None:
     """An asynchronous test leaves no task, and nothing of ours blocks its loop."""
     function = getattr(request.node, "obj", None)
     if inspect.iscoroutinefunction(function):

@@ -41,6 +41,25 @@ def test_a_thread_left_running(pytester: pytest.Pytester) -> None:
     result.stdout.fnmatch_lines(["*threads left running*"])
 
 
+def test_a_process_left_running(pytester: pytest.Pytester) -> None:
+    result = outcome(
+        pytester,
+        """
+        import subprocess, pytest
+        kept = []
+        @pytest.fixture(scope="module", autouse=True)
+        def late():
+            yield
+            kept[0].kill()
+            kept[0].wait()
+        def test_it():
+            kept.append(subprocess.Popen(["sleep", "60"]))
+        """,
+    )
+    result.assert_outcomes(passed=1, errors=1)
+    result.stdout.fnmatch_lines(["*processes left running*sleep 60*"])
+
+
 def test_a_task_left_running(pytester: pytest.Pytester) -> None:
     result = outcome(
         pytester,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import subprocess
 import sys
 
@@ -71,6 +72,22 @@ async def test_a_silent_engine_is_ended_and_another_one_started(
 ) -> None:
     monkeypatch.setattr(engine_client, deadline, 0.1)
     await ends(script, reason)
+
+
+async def test_no_process_is_left_of_an_engine_that_nobody_waits_for() -> None:
+    """Ended once by its context, which then is cancelled itself."""
+
+    async def use() -> None:
+        async with Engine(Hello("door"), lambda event: None, fake(READY + "time.sleep(99)")) as engine:
+            await engine.wait_ready()
+            running.set()
+
+    running = asyncio.Event()
+    using = asyncio.create_task(use())
+    await running.wait()
+    await asyncio.sleep(0.05)
+    using.cancel()
+    await asyncio.wait([using])
 
 
 async def test_junk_is_logged_and_skipped(caplog: pytest.LogCaptureFixture) -> None:
