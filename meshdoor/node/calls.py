@@ -355,7 +355,6 @@ class CallService:
                 pass
 
 
-
 async def _guarded(work: Coroutine[Any, Any, None]) -> None:
     """What goes wrong in one call goes wrong for it alone."""
     try:

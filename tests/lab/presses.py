@@ -30,7 +30,7 @@ from tests.lab.segments import UDP, segments
 
 FIRST_MEDIA_PORT, RTP_HEADER = 1024, 12
 PATIENCE = 8.0  # seconds
-REHEARSAL = 2.0  # seconds in which the media engines of a new home start
+REHEARSAL = 0.5  # seconds
 CALM = 0.05  # seconds in which the last words of a press come
 
 
@@ -194,7 +194,9 @@ class Family:
         return {told.event["member"]: told for told in self.told("step", self.door.name, step=step)}
 
     def rehearse(self) -> None:
-        """Until the media engines are there."""
+        """Until the media engines are there, and have gone through it once."""
+        for node in self:
+            wait_until(lambda node=node: node.status()["node"]["media"] == "ready", 60)  # type: ignore[misc]
         self.ears.hear(REHEARSAL)
 
     def calm(self) -> None:
