@@ -2,6 +2,9 @@
 
 The thread sleeps while nobody looks. It wakes for the first sink (or for `warm`), opens the source, and makes the first
 picture a key frame. While a source is gone, those who look see a card that says so, and it is tried again.
+
+A stream that is passed through makes no key frame when somebody begins to look, so the pictures since its last one are
+kept: who looks while the source is open already sees a picture at once.
 """
 
 from __future__ import annotations
@@ -22,11 +25,14 @@ from meshdoor.media.feed import Feed
 from meshdoor.media.messages import Device, VideoFormat
 from meshdoor.media.outlet import KeyFrameRequests
 from meshdoor.media.source import CardSource, Pause, Source
+from meshdoor.media.video_stream import PASSED_THROUGH
 
 log = logging.getLogger(__name__)
 
 # Ours, in seconds.
 STALL = 2.0  # a source that gives nothing for so long is gone
+PATIENCE = 1.0  # to be opened, before a card says that there is no picture yet
+OPENING = 15.0  # and before it is given up
 RETRY = 3.0
 NO_PICTURE_INTERVAL = 0.2
 LINGER = 10.0  # a source stays open so long after the last one looked
@@ -72,7 +78,8 @@ class Camera:
         self._tracks = {codec: _Track() for codec in CODECS}
         self._warm = self._closed = False
         self._last: Picture | Coded | None = None
-        self._mid_stream = False  # a key frame went before
+        self._kept: list[Coded] = []  # of what is passed through: the last key frame and what followed
+        self._follows = False  # who looks has had everything since a key frame
         self._state = ""
         self._changed = threading.Condition()
         self._pause = threading.Event()
@@ -138,12 +145,24 @@ class Camera:
         feed = None if isinstance(source, CardSource) else Feed(source)
         self._begin_anew()
         try:
+            if feed is not None:
+                self._wait_for_first(feed)
             self._read_on(source.read if feed is None else lambda: feed.read(STALL))
         except EngineError as error:
             self._fail(error)
         finally:
             self._last = None
             (feed or source).close()
+
+    def _wait_for_first(self, feed: Feed) -> None:
+        """It may take long to open a camera. Who looks meanwhile sees a card; at once where one was seen before."""
+        began, patience = self._clock(), 0.0 if self._state == "failed" else PATIENCE
+        while not self._closed and not feed.wait(patience):
+            if self._clock() - began > OPENING:
+                raise EngineError("the camera gives no pictures")
+            self._show_no_picture()
+            patience = NO_PICTURE_INTERVAL
+        self._begin_anew()
 
     def _read_on(self, read: Callable[[], Picture | Coded]) -> None:
         looked = self._clock()
@@ -156,21 +175,38 @@ class Camera:
 
     def _begin_anew(self) -> None:
         """What comes next refers to nothing that went before."""
-        self._mid_stream = False
+        self._kept, self._follows = [], False
         for track in self._tracks.values():
             track.encoder = None
 
     def _take(self, item: Picture | Coded) -> None:
         if isinstance(item, Coded):
-            self._last = item if item.key else self._last
-            self._mid_stream = self._mid_stream or item.key
-            if self._tracks["H264"].wanted and self._mid_stream:
-                self._give("H264", item)
+            self._pass_through(item)
             return
         self._last = item
         for codec, track in self._tracks.items():
             if track.wanted:
                 self._encode(codec, track, item)
+
+    def _pass_through(self, unit: Coded) -> None:
+        self._last = unit if unit.key else self._last
+        self._keep(unit)
+        if not self._tracks["H264"].wanted:
+            self._follows = False
+            return
+        due = [unit] if self._follows else self._kept
+        self._follows = self._follows or bool(due)
+        for each in due:
+            self._give("H264", each)
+
+    def _keep(self, unit: Coded) -> None:
+        """As long as it is worth giving to who begins to look."""
+        if unit.key:
+            self._kept = [unit]
+        elif self._kept and unit.captured - self._kept[0].captured <= PASSED_THROUGH:
+            self._kept.append(unit)
+        else:
+            self._kept = []
 
     def _encode(self, codec: str, track: _Track, picture: Picture) -> None:
         size = picture.frame.width, picture.frame.height
@@ -192,18 +228,18 @@ class Camera:
     def _fail(self, error: EngineError) -> None:
         """The card that says so, until it is time to try again."""
         self._tell("failed", str(error))
-        self._card = self._card or Card(self._video.width, self._video.height)
         self._begin_anew()
-        frame = self._card.no_picture()
         until = self._clock() + RETRY
         while not self._closed and self._clock() < until:
-            if self._active:
-                self._show(frame)
+            self._show_no_picture()
             self._wait(NO_PICTURE_INTERVAL)
 
-    def _show(self, frame: av.VideoFrame) -> None:
+    def _show_no_picture(self) -> None:
+        if not self._active:
+            return
+        self._card = self._card or Card(self._video.width, self._video.height)
         try:
-            self._take(Picture(frame, self._clock()))
+            self._take(Picture(self._card.no_picture(), self._clock()))
         except EngineError as error:
             log.error("cannot say that there is no picture: %s", error)
 

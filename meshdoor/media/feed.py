@@ -25,11 +25,16 @@ class Feed:
         self._thread = threading.Thread(target=self._run, name="camera feed", daemon=True)
         self._thread.start()
 
+    def wait(self, timeout: float) -> bool:
+        """Whether there is something to read by then."""
+        with self._changed:
+            return self._changed.wait_for(lambda: bool(self._items) or self._error is not None, timeout)
+
     def read(self, timeout: float) -> Picture | Coded:
         """The oldest that waits. Raises EngineError when the source has failed or nothing came in time."""
+        if not self.wait(timeout):
+            raise EngineError("the camera gives no pictures")
         with self._changed:
-            if not self._changed.wait_for(lambda: self._items or self._error is not None, timeout):
-                raise EngineError("the camera gives no pictures")
             if self._items:
                 return self._items.popleft()
             assert self._error is not None

@@ -23,6 +23,9 @@ from meshdoor.media.messages import VideoFormat
 from meshdoor.rtp.nal import IDR, SLICE, ParameterSets, is_key_frame, join_annex_b, nal_type, split_annex_b
 
 OPEN_TIMEOUT, READ_TIMEOUT = 5.0, 3.0  # s, of RTSP cameras; ours
+MIN_STEP = 0.001  # s between pictures of a camera that come all at once; two may not share a timestamp; ours
+# By TCP where the camera takes it. Its frame rate is not waited for: it is of no use here, and takes 20 pictures.
+RTSP = {"rtsp_flags": "prefer_tcp", "fpsprobesize": "0"}
 MAX_KEY_FRAME_PERIOD = 2.0  # s: a file with rarer key frames is encoded again; ours
 CONSTRAINED_BASELINE = 66  # profile_idc, ITU-T H.264 annex A
 
@@ -42,16 +45,18 @@ class Source(Protocol):
 
 
 def open_source(camera: str, video: VideoFormat, pause: Pause = time.sleep) -> Source:
-    """`pause` waits for so many seconds, or less when the source is closed. Raises EngineError."""
+    """`pause` waits for so many seconds, or less when the source is closed. Raises EngineError.
+
+    A camera that may keep us waiting is opened by the first `read`."""
     if camera == "card":
         return CardSource(video, pause)
     if camera == "rpicam":
         return PipeSource(rpicam(video), video)
     if camera.startswith("rtsp://"):
-        return StreamSource(_open(camera, {"rtsp_transport": "tcp"}), pause=None)
+        return LateSource(lambda: StreamSource(_open(camera, RTSP), pause=None))
     if camera.startswith("/dev/"):
         size = {"video_size": f"{video.width}x{video.height}", "framerate": str(video.fps)}
-        return StreamSource(_open(camera, size, "v4l2"), pause=None)
+        return LateSource(lambda: StreamSource(_open(camera, size, "v4l2"), pause=None))
     if not Path(camera).is_file():
         raise EngineError(f"there is no camera or file {camera}")
     return StreamSource(_open(camera), pause)
@@ -85,6 +90,27 @@ def clock_text(now: float) -> str:
     return time.strftime("%H:%M:%S", time.localtime(now)) + f".{int(now * 1000) % 1000:03d}"
 
 
+class LateSource:
+    """Opens another source when it is read."""
+
+    def __init__(self, open_: Callable[[], Source]) -> None:
+        self._open = open_
+        self._source: Source | None = None
+
+    def read(self) -> Picture | Coded:
+        if self._source is None:
+            self._source = self._open()
+        return self._source.read()
+
+    def close(self) -> None:
+        if self._source is not None:
+            self._source.close()
+
+
+class _NoKeyFrames(Exception):
+    """A stream that people cannot join as it is."""
+
+
 class StreamSource:
     """What FFmpeg opens: a camera (live: `pause` is None), or a file (played at its speed, over and over)."""
 
@@ -103,6 +129,9 @@ class StreamSource:
     def read(self) -> Picture | Coded:
         try:
             return next(self._items)
+        except _NoKeyFrames:
+            self.passes_through, self._items = False, self._pictures()
+            return self.read()
         except StopIteration:
             raise EngineError("the camera stopped") from None
         except av.FFmpegError as error:
@@ -140,50 +169,71 @@ class StreamSource:
         self._stream.codec_context.flush_buffers()
 
     def _coded(self) -> Iterator[Coded]:
-        """Parameter sets go before each key frame, and what is no picture is left out."""
+        """Parameter sets go before each key frame, and what is no picture is left out. Raises _NoKeyFrames where a
+        decoder could begin, but no IDR picture is: who joins there would see nothing."""
         annex_b = BitStreamFilterContext("h264_mp4toannexb", self._stream)
         extra = bytes(self._stream.codec_context.extradata or b"")  # Annex B, or an avcC box that the filter reads
         sets = ParameterSets.of(split_annex_b(extra)) if extra.startswith(b"\0") else None
         for packet, captured in self._timed_packets():
-            if packet.dts is None:
+            if not packet.size:
                 continue
+            begins = packet.is_keyframe  # not known of a packet that was filtered
             for filtered in annex_b.filter(packet):
                 nals = split_annex_b(bytes(filtered))
                 key = is_key_frame(nals)
+                if begins and not key:
+                    raise _NoKeyFrames
                 sets = ParameterSets.of(nals) or sets
                 before = sets.nals if key and sets is not None else ()
                 slices = (nal for nal in nals if nal_type(nal) in {SLICE, IDR})
                 yield Coded(join_annex_b((*before, *slices)), key, captured, passed_through=True)
 
     def _pictures(self) -> Iterator[Picture]:
+        """From the first picture on with which a decoder can begin; a camera's broken ones are left out."""
+        live, begun = self._pause is None, False
         for packet, captured in self._timed_packets():
-            for frame in packet.decode():
+            begun = begun or not live or packet.is_keyframe
+            if not begun:
+                continue
+            try:
+                frames = packet.decode()
+            except av.InvalidDataError:
+                if not live:
+                    raise
+                begun = False
+                continue
+            for frame in frames:
                 assert isinstance(frame, av.VideoFrame)
                 yield Picture(fitting(frame), captured)
 
     def _timed_packets(self) -> Iterator[tuple[av.Packet[av.VideoStream], float]]:
-        """The packets when they are due, and their monotonic times; a file begins again at its end."""
+        """The packets, and their monotonic times. The last one is empty, and empties the decoder."""
+        return self._live() if self._pause is None else self._played(self._pause)
+
+    def _live(self) -> Iterator[tuple[av.Packet[av.VideoStream], float]]:
+        last = 0.0
+        for packet in self._container.demux(self._stream):
+            last = max(time.monotonic(), last + MIN_STEP)
+            yield packet, last
+
+    def _played(self, pause: Pause) -> Iterator[tuple[av.Packet[av.VideoStream], float]]:
+        """Packets when they are due; a file begins again at its end."""
         while True:
             began, first, seen = time.monotonic(), None, False
             for packet in self._container.demux(self._stream):
-                if packet.dts is None:  # the last one, which empties the decoder
+                if packet.dts is None:
                     yield packet, time.monotonic()
                     continue
                 seen = True
                 at = float(packet.dts * (self._stream.time_base or 0))
                 first = at if first is None else first
-                yield packet, self._wait_until(began + at - first)
-            if self._pause is None or not seen:
+                due = began + at - first
+                if (early := due - time.monotonic()) > 0:
+                    pause(early)
+                yield packet, due
+            if not seen:
                 return
             self._rewind()
-
-    def _wait_until(self, due: float) -> float:
-        now = time.monotonic()
-        if self._pause is None:
-            return now
-        if due > now:
-            self._pause(due - now)
-        return due
 
 
 class PipeSource:
@@ -245,6 +295,9 @@ def _open(camera: str, options: dict[str, str] | None = None, kind: str | None =
 
 
 def _shown(camera: str) -> str:
-    """The name of a camera without its password."""
+    """The name of a camera without its password, which some take in the path."""
     scheme, separator, rest = camera.partition("://")
-    return f"{scheme}://{rest.rpartition('@')[2]}" if separator else camera
+    if not separator:
+        return camera
+    host, slash, path = rest.rpartition("@")[2].partition("/")
+    return f"{scheme}://{host}{slash}{path if not set('=?&') & set(path) else '…'}"

@@ -107,7 +107,7 @@ def test_what_is_no_film(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="no camera or file"):
         open_source(str(tmp_path / "none.mp4"), VIDEO)
     with pytest.raises(EngineError, match="cannot open /dev/null"):
-        open_source("/dev/null", VIDEO)
+        open_source("/dev/null", VIDEO).read()
 
 
 def test_sound_has_no_pictures(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_sound_has_no_pictures(tmp_path: Path) -> None:
 
 def test_an_rtsp_camera_that_is_not_there_does_not_tell_its_password() -> None:
     with pytest.raises(EngineError) as caught:
-        open_source("rtsp://user:secret@127.0.0.1:9/live", VIDEO)
+        open_source("rtsp://user:secret@127.0.0.1:9/live", VIDEO).read()
     assert "secret" not in str(caught.value)
     assert "rtsp://127.0.0.1:9/live" in str(caught.value)
 
