@@ -93,6 +93,10 @@ class Home:
         """Open the sound both ways with whom this node looks at or listens to."""
         return _object(await self.call("talk"))
 
+    async def dtmf(self, digits: str) -> dict[str, Json]:
+        """Type digits (0-9, *, #, A-D; at most 32) to whom this node talks with."""
+        return _object(await self.call("dtmf", digits=digits))
+
     async def page(self) -> dict[str, Json]:
         """Speak to every other screen."""
         return _object(await self.call("page"))

@@ -67,6 +67,7 @@ async def home(state: Path, answers: Mapping[str, Json] | None = None) -> AsyncI
         ("call_room", {"name": "hall"}, "call", {"member": "hall"}, {"call": 3}),
         ("monitor", {}, "monitor", {"door": None}, {"call": 3}),
         ("talk", {}, "talk", {}, {"call": 3}),
+        ("dtmf", {"digits": "1#"}, "dtmf", {"digits": "1#"}, {"digits": "1#"}),
         ("page", {}, "page", {}, {"calls": []}),
         ("calls", {}, "calls", {}, {"press": None}),
         ("visitors", {}, "visitors", {}, []),

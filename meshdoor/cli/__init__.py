@@ -17,6 +17,7 @@ from meshdoor.cli import (
     call,
     demo,
     doctor,
+    dtmf,
     enrol,
     events,
     found,
@@ -36,7 +37,7 @@ from meshdoor.version import __version__
 
 VERBS = (
     *(run, found, pair, enrol),
-    *(ring, answer, call, open, events, history),
+    *(ring, answer, call, dtmf, open, events, history),
     *(status, doctor, members, backup, identity, reset, demo),
 )
 

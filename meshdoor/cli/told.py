@@ -26,7 +26,7 @@ EVENTS = {
     "answered": "answered {door}",
     "no talk": "{with} does not take our sound: {why}",
     "lock": "the lock, for {who}: {result}",
-    "dtmf": "the digit {digit}",
+    "dtmf": "{from} types {digit}",
     "picture": "the first picture is shown",
     "sound": "the first sound is heard",
 }

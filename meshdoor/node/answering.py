@@ -20,6 +20,7 @@ from meshdoor.media.messages import FirstPicture, Gates, LegOpened, StartLeg, St
 from meshdoor.mesh.frames import State as Busy
 from meshdoor.node import journal, media_plan
 from meshdoor.node.calling import ENGINE_PATIENCE, FAST, RETURN, Desk
+from meshdoor.node.digits import Talk
 from meshdoor.sip import events as sip
 from meshdoor.sip.headers import Reason
 from meshdoor.sip.uas import UasSession
@@ -81,6 +82,14 @@ class Answering:
             {"visit": number, "door": self._desk.name_of(visit.door), "state": str(visit.state).lower()}
             for number, visit in self._visitors.visits.items()
         ]
+
+    def talks(self) -> list[Talk]:
+        """With the visitor whom somebody here talks with."""
+        talking = self._visitors.talking
+        if talking is None:
+            return []
+        visit = self._visits[talking.number]
+        return [Talk.of(visit.door, visit.leg, visit.session, visit.streams)]
 
     def invited(self, event: sip.IncomingInvite, door: Member) -> None:
         """A door rings, and may."""

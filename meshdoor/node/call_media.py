@@ -29,6 +29,11 @@ class CallMedia:
         self._gates: messages.Gates | None = None
         self._flowing: tuple[Streams, messages.Gates | None] = (NOTHING, None)
 
+    @property
+    def streams(self) -> Streams:
+        """Audio and video as they were agreed on last."""
+        return self._streams
+
     async def open(self, peer: bytes) -> bool:
         """Open the leg towards a member; False, and it is said in the log, when that cannot be."""
         host, engine = self._desk.address(peer), self._desk.engine

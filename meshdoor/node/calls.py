@@ -22,6 +22,7 @@ from meshdoor.mesh.frames import State as Busy
 from meshdoor.mesh.peers import Peer
 from meshdoor.node import journal, media_plan
 from meshdoor.node.answering import Answering
+from meshdoor.node.digits import Digits
 from meshdoor.node.house import House
 from meshdoor.node.notes import Note
 from meshdoor.node.pressing import Press, Pressing
@@ -61,6 +62,7 @@ class CallService:
         self._policy = plan.Policy(frozenset(config.calls.auto_answer))
         room = Settings(self._policy, self._camera() != "none", config.ring.timeout)
         self.talking = Talking(self, room, self.answering.in_call)
+        self.digits = Digits(self, (self.pressing, self.answering, self.talking))
         house.on_sip = self._link.received
         house.on_peers = self._peers_changed
         house.notes.register("picture", self._picture_shown)
@@ -322,7 +324,7 @@ class CallService:
             self._invited(event)
         elif isinstance(event, sip.SessionEvent):
             _ = self.pressing.handle(event) or self.answering.handle(event) or self.talking.handle(event)
-        elif isinstance(event, sip.RequestReceived):
+        elif isinstance(event, sip.RequestReceived) and not self.digits.received(event):
             self.endpoint.respond(event, 405, (("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO"),))
 
     def _media_event(self, event: media.Event) -> None:
@@ -348,7 +350,7 @@ class CallService:
                 self.answering.legs_lost(legs)
                 self.talking.legs_lost(legs)
             case media.DtmfReceived(leg=leg, digit=digit):
-                self.publish({"event": "dtmf", "leg": leg, "digit": digit})
+                self.digits.heard(leg, digit)
             case media.Device(kind=kind, state="failed", text=text):
                 journal.warn(kind, text)
             case _:

@@ -19,6 +19,7 @@ from meshdoor.errors import LocalProtocolError, SdpError
 from meshdoor.node import journal, media_plan
 from meshdoor.node.call_media import CallMedia
 from meshdoor.node.calling import FAST, Desk
+from meshdoor.node.digits import Talk
 from meshdoor.sdp.attributes import Direction
 from meshdoor.sip import events as sip
 from meshdoor.sip.offers import IncomingOffer
@@ -80,6 +81,14 @@ class Conversation:
     def state(self) -> str:
         """calling, ringing (it rings there), alerting (it rings here), connected, asking, talking, ended."""
         return "ended" if self.call.ending is not None else str(self.call.state).lower()
+
+    @property
+    def talk(self) -> Talk | None:
+        """If sound passes."""
+        gates, media = self.call.gates, self.media
+        if self.session is None or not (gates.microphone or gates.speaker):
+            return None
+        return Talk.of(self.call.peer, media.leg, self.session, media.streams, speaks=gates.microphone)
 
     def row(self) -> dict[str, Any]:
         """What is told of it."""

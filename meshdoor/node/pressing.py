@@ -31,6 +31,7 @@ from meshdoor.errors import EngineError, SdpError
 from meshdoor.media.messages import Gates, LegOpened, LegStatistics, StartLeg, StreamPlan
 from meshdoor.node import journal, media_plan
 from meshdoor.node.calling import ENGINE_PATIENCE, FAST, RETURN, Desk
+from meshdoor.node.digits import Talk
 from meshdoor.sdp.negotiation import MediaPlan
 from meshdoor.sip import events as sip
 from meshdoor.sip.headers import Reason
@@ -89,6 +90,16 @@ class Pressing:
     def involves(self, key: bytes) -> bool:
         """Does a press ring this member, or talk with it?"""
         return any(branch.peer == key for press in self._presses() for branch in press.fork.branches.values())
+
+    def talks(self) -> list[Talk]:
+        """With the visitor at this door."""
+        press = self._press
+        if press is None or press.fork.winner is None or press.fork.state is not State.TALKING:
+            return []
+        line = press.lines[press.fork.winner.number]
+        if line.session is None:
+            return []
+        return [Talk.of(press.fork.winner.peer, line.leg, line.session, line.streams)]
 
     def ring(self, press_id: str, peers: Iterable[bytes]) -> Press:
         """Somebody pressed."""

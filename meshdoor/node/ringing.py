@@ -11,7 +11,8 @@ from meshdoor.node.calls import CallService
 
 
 class CallVerbs:
-    """`ring`, `answer`, `decline`, `hangup`, `visitors`, `call`, `monitor`, `page`, `talk`, `calls` and `events`."""
+    """`ring`, `answer`, `decline`, `hangup`, `visitors`, `call`, `monitor`, `page`, `talk`, `dtmf`, `calls` and
+    `events`."""
 
     def __init__(self, calls: CallService) -> None:
         self._calls = calls
@@ -29,6 +30,7 @@ class CallVerbs:
             "page": self.page,
             "talk": self.talk,
             "calls": self.calls,
+            "dtmf": self.dtmf,
         }
         return {name: checked(verb) for name, verb in verbs.items()} | {"events": self.events}
 
@@ -61,6 +63,9 @@ class CallVerbs:
 
     async def talk(self, args: Args) -> Json:
         return self._calls.talking.talk()
+
+    async def dtmf(self, args: Args) -> Json:
+        return await self._calls.digits.send(args.text("digits"))
 
     async def calls(self, args: Args) -> Json:
         return self._calls.on()

@@ -23,6 +23,7 @@ from meshdoor.mesh.peers import Peer
 from meshdoor.node import journal
 from meshdoor.node.calling import RETURN, Desk
 from meshdoor.node.conversation import UNANSWERED, Conversation, Setting
+from meshdoor.node.digits import Talk
 from meshdoor.sip import events as sip
 from meshdoor.trust.permissions import Role
 from meshdoor.trust.roster import Member, Roster
@@ -95,6 +96,10 @@ class Talking:
     def rows(self) -> list[dict[str, Json]]:
         """What is on."""
         return [each.row() for each in self.active]
+
+    def talks(self) -> list[Talk]:
+        """Those in which somebody here is heard or hears."""
+        return [talk for each in self.active if (talk := each.talk) is not None]
 
     def call(self, text: str) -> Json:
         """Call another room. Raises Refused, NotFound."""

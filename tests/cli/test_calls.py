@@ -35,6 +35,7 @@ def node(state: Path) -> Iterator[FakeNode]:
         "call": ROW,
         "monitor": ROW | {"kind": "monitor", "with": "Front"},
         "talk": ROW | {"state": "asking"},
+        "dtmf": {"digits": "1*#", "with": "Front", "by": "INFO"},
         "page": {"calls": [ROW], "silent": [{"name": "Attic", "why": "never seen"}]},
         "calls": QUIET,
         "events": Stream(LISTENING),
@@ -100,6 +101,7 @@ def test_a_refused_ring(node: FakeNode, run: Run, capsys: Capture) -> None:
         (["monitor"], {"door": None}, "looking through Front\n"),
         (["monitor", "front"], {"door": "front"}, "looking through Front\n"),
         (["talk"], {}, "asking Hall for sound\n"),
+        (["dtmf", "1*#"], {"digits": "1*#"}, "1*# goes to Front\n"),
         (["page"], {}, "paging Hall\n"),
     ],
     ids=" ".join,
@@ -114,10 +116,11 @@ def test_what_a_person_does(
     assert json.loads(capsys.readouterr().out) == node.answers[words[0]]
 
 
-@pytest.mark.parametrize("words", [["answer"], ["decline"], ["call", "x"], ["monitor"], ["talk"], ["page"]])
-def test_what_is_refused(node: FakeNode, run: Run, capsys: Capture, words: list[str]) -> None:
-    node.answers[words[0]] = Refused("no, in words")
-    assert run(*words) == 1
+@pytest.mark.parametrize("words", ["answer", "decline", "call x", "monitor", "talk", "dtmf 1", "page"])
+def test_what_is_refused(node: FakeNode, run: Run, capsys: Capture, words: str) -> None:
+    verb, *args = words.split()
+    node.answers[verb] = Refused("no, in words")
+    assert run(verb, *args) == 1
     assert capsys.readouterr().err == "meshdoor: no, in words\n"
 
 
@@ -181,6 +184,7 @@ def test_events_until_ctrl_c(run: Run, node: FakeNode, monkeypatch: pytest.Monke
         ({"event": "call", "state": "of another version"}, ""),
         ({"event": "over", "visit": 1, "door": "Front", "why": "missed"}, "Front: missed"),
         ({"event": "monitored", "by": "Hall", "on": True}, "Hall looks or listens here"),
+        ({"event": "dtmf", "leg": "call-1", "digit": "#", "from": "Hall"}, "Hall types #"),
         ({"event": "bell", "on": False}, "the bell is silent"),
         ({"event": "visitor"}, "visitor"),
         ({}, ""),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
 
@@ -72,6 +72,8 @@ class FakeDesk:
         self.notes: list[dict[str, Any]] = []
         self.hurried: dict[bytes, float | None] = {}
         self.left_calls = 0
+        self.requests: Callable[[sip.RequestReceived], bool] = lambda event: False
+        self.responses: list[sip.ResponseReceived] = []  # to requests that nobody waits for
         self.tasks: asyncio.TaskGroup
         self.link = LinkTransport(itself.key, self._send)
         self.endpoint = SipEndpoint(Config(), self._event)
@@ -154,6 +156,10 @@ class FakeDesk:
             self.answering.invited(event, self.street.desks[caller].member)
         elif isinstance(event, sip.SessionEvent):
             _ = self.pressing.handle(event) or self.answering.handle(event)
+        elif isinstance(event, sip.ResponseReceived):
+            self.responses.append(event)
+        elif isinstance(event, sip.RequestReceived) and not self.requests(event):
+            self.endpoint.respond(event, 405)
 
 
 class Street:

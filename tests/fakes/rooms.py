@@ -34,6 +34,7 @@ class FakeEngine:
         self.slow.set()
         self.legs: dict[str, list[StartLeg | Gates]] = {}
         self.closed: list[str] = []
+        self.digits: list[tuple[str, str]] = []
         self._port = 40000
 
     async def wait_ready(self) -> None:
@@ -52,6 +53,10 @@ class FakeEngine:
     async def gate(self, leg: str, gates: Gates) -> None:
         self._check()
         self.legs[leg].append(gates)
+
+    async def dtmf(self, leg: str, digits: str) -> None:
+        self._check()
+        self.digits.append((leg, digits))
 
     async def close_leg(self, leg: str) -> LegStatistics:
         self._check()

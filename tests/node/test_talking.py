@@ -9,6 +9,7 @@ from meshdoor.errors import NotFound, Refused
 from meshdoor.media.messages import INACTIVE, RECVONLY, SENDONLY, SENDRECV, Gates, LegOpened, StartLeg, StreamPlan
 from meshdoor.mesh.frames import State as Busy
 from meshdoor.node import media_plan, talking
+from meshdoor.node.digits import Digits
 from meshdoor.node.talking import Settings
 from meshdoor.sip import events as sip
 from meshdoor.sip.uas import UasSession
@@ -430,3 +431,23 @@ async def test_somebody_who_answers_in_another_way(broken: bool) -> None:
             hall.talking.hang_up()
         for each in (hall, kitchen):
             await each.tells("call", state="ended")
+
+
+async def test_digits_go_to_whom_this_room_talks_with() -> None:
+    async with rooms(HALL, KITCHEN) as (hall, kitchen):
+        digits = Digits(hall, (hall.talking,))
+        hall.talking.call("kitchen")
+        with pytest.raises(Refused, match="nobody is talked with"):
+            await digits.send("1")
+        await kitchen.tells("ring", on=True)
+        kitchen.talking.answer()
+        await hall.leg()
+        assert (await digits.send("1#"))["with"] == "Kitchen"
+        assert hall.fake.digits == [("call-1", "1#")]
+
+
+async def test_who_only_looks_types_nothing() -> None:
+    async with rooms(HALL, DOOR) as (hall, door):
+        await looking(hall, door)
+        with pytest.raises(Refused, match="nobody is talked with"):
+            await Digits(hall, (hall.talking,)).send("1")
