@@ -73,6 +73,25 @@ def test_rooms_call_each_other(family: Family) -> None:
     family.hears("call", "hall", state="ended", why="answered")
 
 
+def test_digits_go_both_ways(family: Family) -> None:
+    hall, door = family["hall"], family["door"]
+    family.press()
+    family.hears("visitor", "hall")
+    hall.ask("answer")
+    for node in ("hall", "door"):
+        family.hears("sound", node)
+    assert hall.ask("dtmf", digits="12*d") == {"digits": "12*D", "with": "door", "by": "telephone-event"}
+    family.hears("dtmf", "door", digit="D")
+    told = [told.event for told in family.told("dtmf", "door")]
+    assert [(event["digit"], event["from"]) for event in told] == [(digit, "hall") for digit in "12*D"]
+    assert door.ask("dtmf", digits="#")["with"] == "hall"
+    family.hears("dtmf", "hall", digit="#")
+    door.ask("hangup")
+    family.hears("over", "hall")
+    with pytest.raises(Refused, match="nobody is talked with"):
+        hall.ask("dtmf", digits="1")
+
+
 def test_a_room_does_not_answer(family: Family) -> None:
     family["hall"].ask("call", member="bedroom")
     family.hears("ring", "bedroom", on=True)
