@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from meshdoor.control import Json
@@ -11,20 +11,27 @@ from meshdoor.control.client import Client
 from meshdoor.errors import NotRunning
 from tests.lab.host import Host
 from tests.lab.house import House
-from tests.lab.process import Process
 from tests.lab.protocol import LabError
 
-POLL = 0.005  # seconds between two questions
+POLL = 0.02  # seconds between two questions: a node that is asked more often does little else
+PATIENCE = 30.0  # seconds; the machine may be busy
 
 
 class Node:
-    """One node. Its control socket is a file, so it is asked from outside the house."""
+    """One node. Its control socket is a file, so it is asked from outside the house.
 
-    def __init__(self, host: Host, role: str = "screen", name: str = "", options: tuple[str, ...] = ()) -> None:
+    It is ready at once, but for `wait=False`: then `expect_ready` is to be called.
+    """
+
+    def __init__(
+        self, host: Host, role: str = "screen", name: str = "", options: tuple[str, ...] = (), *, wait: bool = True
+    ) -> None:
         self.host = host
         self.name = name or host.name
         self._command = host.python("meshdoor", "run", "--role", role, "--name", self.name, *options)
-        self.process = self._start()
+        self.process = self.host.start(self._command)
+        if wait:
+            self.expect_ready()
 
     @property
     def state(self) -> Path:
@@ -39,14 +46,13 @@ class Node:
         """What it shows while it can be paired."""
         return str(self.status()["node"]["pairing"]["code"])
 
-    def _start(self) -> Process:
-        process = self.host.start(self._command)
-        process.expect(r"^ready ", 20)
-        return process
+    def expect_ready(self) -> None:
+        self.process.expect(r"^ready ", PATIENCE)
 
     def start(self) -> None:
         """Again, after it was stopped or killed."""
-        self.process = self._start()
+        self.process = self.host.start(self._command)
+        self.expect_ready()
 
     def ask(self, verb: str, **args: Json) -> Json:
         with Client(self.state, 20.0) as client:
@@ -73,7 +79,7 @@ class Node:
         return self.ask("pair", id=newcomer.id, code=newcomer.code, name=None)
 
 
-def wait_until(true: Callable[[], bool], timeout: float = 15.0) -> float:
+def wait_until(true: Callable[[], bool], timeout: float = PATIENCE) -> float:
     """Seconds until it was true. Raises LabError."""
     began = time.monotonic()
     while True:
@@ -87,9 +93,17 @@ def wait_until(true: Callable[[], bool], timeout: float = 15.0) -> float:
         time.sleep(POLL)
 
 
+def together(hosts: Iterable[Host], role: str = "screen") -> list[Node]:
+    """Nodes that start at the same time."""
+    nodes = [Node(host, role, wait=False) for host in hosts]
+    for node in nodes:
+        node.expect_ready()
+    return nodes
+
+
 def home_of(house: House, *names: str, role: str = "screen") -> list[Node]:
     """Nodes of one home, the first its founder, all linked."""
-    nodes = [Node(house[name], role) for name in names]
+    nodes = together([house[name] for name in names], role)
     nodes[0].ask("found", home="Lab")
     for newcomer in nodes[1:]:
         nodes[0].pair(newcomer)

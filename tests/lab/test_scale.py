@@ -30,7 +30,9 @@ def settled(nodes: Sequence[Node], names: set[str]) -> None:
 def test_all_nodes_know_and_reach_each_other() -> None:
     names = [f"node {number}" for number in range(NODES)]
     with House(*(name.replace(" ", "") for name in names)) as house:
-        nodes = [Node(host, name=name) for host, name in zip(house, names, strict=True)]
+        nodes = [Node(host, name=name, wait=False) for host, name in zip(house, names, strict=True)]
+        for node in nodes:
+            node.expect_ready()
         nodes[0].ask("found", home="Large")
         began = time.monotonic()
         for newcomer in nodes[1:]:
