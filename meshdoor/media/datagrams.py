@@ -74,7 +74,7 @@ class Datagrams:
         self.segmented = True
         self._socket = sock
 
-    def send(self, data: bytes, size: int) -> int:
+    def send(self, data: bytes | memoryview, size: int) -> int:
         """Sends `data` as datagrams of `size` bytes (the last may be shorter). How many bytes of it left: fewer than
         all, and a multiple of `size`, when the socket is full. Raises OSError."""
         if not self.segmented or len(data) <= size:
@@ -90,7 +90,7 @@ class Datagrams:
             self.segmented = False
             return self._send_each(data, size)
 
-    def _send_each(self, data: bytes, size: int) -> int:
+    def _send_each(self, data: bytes | memoryview, size: int) -> int:
         for at in range(0, len(data), size):
             try:
                 self._socket.sendto(data[at : at + size], self.address)

@@ -189,13 +189,13 @@ class Sink:
         self.counters.octets_sent += len(data) - len(group.payloads) * (HEADER_LENGTH + self._protector.tag_length)
         self._send_or_keep(data, group.packet_size + self._protector.tag_length)
 
-    def _send_or_keep(self, data: bytes, size: int) -> None:
+    def _send_or_keep(self, data: bytes | memoryview, size: int) -> None:
         sent = self._send(data, size)
         if sent < len(data):
-            self._pending = data[sent:], size
+            self._pending = bytes(data[sent:]), size
             self._owner.blocked()
 
-    def _send(self, data: bytes, size: int) -> int:
+    def _send(self, data: bytes | memoryview, size: int) -> int:
         """Bytes that are dealt with: also what cannot be sent at all, such as to a network that has gone."""
         try:
             sent = self._datagrams.send(data, size)

@@ -40,8 +40,9 @@ class Protector(Protocol):
         """One RTP packet. An older one may be sent again, as it was."""
         ...
 
-    def protect_group(self, group: Group) -> bytes:
-        """All packets of the group, joined: segments of `group.packet_size + tag_length` bytes."""
+    def protect_group(self, group: Group) -> bytes | memoryview:
+        """All packets of the group, joined: segments of `group.packet_size + tag_length` bytes. They stand there until
+        the next group is protected, under whatever key."""
         ...
 
     def protect_rtcp(self, packet: bytes) -> bytes:

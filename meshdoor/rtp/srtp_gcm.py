@@ -1,10 +1,19 @@
 """SRTP with AES-128-GCM (RFC 7714), by one call of `cryptography` for each packet.
 
+Groups are encrypted in a workspace: bytes that all keys use in turn, so that they stay in the processor's cache.
+
 The initialization vector is the session salt XOR (two zero bytes, SSRC, 48-bit index), §8.1; of SRTCP, it is
 the salt XOR (two zero bytes, SSRC, two zero bytes, 31-bit index), §9.1. The header is the associated data.
 """
 
 from __future__ import annotations
+
+import struct
+import threading
+from collections import deque
+from collections.abc import Callable
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers import Cipher
@@ -13,7 +22,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import AES
 from cryptography.hazmat.primitives.ciphers.modes import CTR
 
 from meshdoor.errors import LocalProtocolError, RtpError
-from meshdoor.rtp.group import Group
+from meshdoor.rtp.group import MAX_BYTES, MAX_PACKETS, Group
 from meshdoor.rtp.packet import HEADER, HEADER_LENGTH, header_length
 from meshdoor.rtp.sequence import extend
 from meshdoor.rtp.srtp_keys import AEAD_AES_128_GCM, MasterKey
@@ -54,6 +63,57 @@ class _Keys:
         self.rtcp_salt = int.from_bytes(session(_RTCP_SALT, suite.salt_length), "big")
 
 
+class _Workspace(threading.local):
+    """The packets of the last group: headers in the clear, and the places where its ciphertexts go."""
+
+    def __init__(self) -> None:
+        self.sealed: list[memoryview] = []
+        self.whole = memoryview(b"")
+        self._memory = memoryview(bytearray(MAX_BYTES + MAX_PACKETS * AEAD_AES_128_GCM.tag_length))
+        self._group: Group | None = None
+
+    def lay_out(self, group: Group) -> None:
+        """Done once for all keys that encrypt the group one after the other."""
+        if group is self._group:
+            return
+        tag = AEAD_AES_128_GCM.tag_length
+        size = sum(map(len, group.headers)) + sum(map(len, group.payloads)) + len(group.headers) * tag
+        if size > len(self._memory):
+            self._memory = memoryview(bytearray(size))
+        self._group, self.sealed, self.whole = group, [], self._memory[:size]
+        at = 0
+        for header, payload in zip(group.headers, group.payloads, strict=True):
+            start = at + len(header)
+            self._memory[at:start] = header
+            at = start + len(payload) + tag
+            self.sealed.append(self._memory[start:at])
+
+
+_workspace = _Workspace()
+
+
+class _Run(NamedTuple):
+    """What makes vectors of `count` indices in a row: numbers of as many 96-bit places, and the cut into bytes."""
+
+    ones: int
+    steps: int
+    cut: Callable[[bytes], tuple[Any, ...]]
+
+
+@lru_cache(MAX_PACKETS)
+def _run(count: int) -> _Run:
+    places = range(0, 96 * count, 96)
+    ones = sum(1 << place for place in places)
+    steps = sum(step << place for step, place in enumerate(reversed(places)))
+    return _Run(ones, steps, struct.Struct("12s" * count).unpack)
+
+
+def _vectors(salt: int, index: int, count: int) -> tuple[bytes, ...]:
+    """Salt XOR index, for `count` indices in a row; as one long number, which is half the work of many."""
+    run = _run(count)
+    return run.cut((salt * run.ones ^ index * run.ones + run.steps).to_bytes(12 * count, "big"))
+
+
 class GcmProtector:
     """See `srtp.Protector`."""
 
@@ -72,15 +132,13 @@ class GcmProtector:
         vector = (self._keys.rtp_salt ^ (ssrc << 48 | index)).to_bytes(12, "big")
         return header + self._keys.rtp.encrypt(vector, packet[length:], header)
 
-    def protect_group(self, group: Group) -> bytes:
+    def protect_group(self, group: Group) -> memoryview:
         count = len(group.headers)
         index = self._index(group.ssrc, group.sequence_number, count)
-        salt = self._keys.rtp_salt ^ group.ssrc << 48
-        vectors = [(salt ^ one).to_bytes(12, "big") for one in range(index, index + count)]
-        parts = [b""] * (2 * count)
-        parts[::2] = group.headers
-        parts[1::2] = map(self._keys.rtp.encrypt, vectors, group.payloads, group.headers)
-        return b"".join(parts)
+        vectors = _vectors(self._keys.rtp_salt ^ group.ssrc << 48, index, count)
+        _workspace.lay_out(group)
+        deque(map(self._keys.rtp.encrypt_into, vectors, group.payloads, group.headers, _workspace.sealed), 0)
+        return _workspace.whole
 
     def protect_rtcp(self, packet: bytes) -> bytes:
         if self._rtcp_index == _MAX_RTCP_INDEX:

@@ -86,6 +86,9 @@ def test_one_that_fails_or_is_full_does_not_delay_the_others() -> None:
     assert len(rig.received()) == 9
     assert dead.sink.counters.send_errors == 3
     assert full.wire.sent == []
+    full.wire.room = 1 << 20
+    assert full.sink.flush()
+    assert len(full.received()) == 9  # under its own key, though others have encrypted meanwhile
 
 
 def test_watched_counts_open_gates() -> None:

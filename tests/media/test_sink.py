@@ -25,12 +25,12 @@ class Wire:
         self.error: OSError | None = None
         self.sent: list[bytes] = []
 
-    def send(self, data: bytes, size: int) -> int:
+    def send(self, data: bytes | memoryview, size: int) -> int:
         if self.error is not None:
             raise self.error
         taken = len(data) if len(data) <= self.room else self.room // size * size
         self.room -= taken
-        self.sent += [data[at : at + size] for at in range(0, taken, size)]
+        self.sent += [bytes(data[at : at + size]) for at in range(0, taken, size)]
         return taken
 
 

@@ -48,8 +48,8 @@ def group(first: int, *sizes: int) -> Group:
     return found
 
 
-def segments(sealed: bytes, size: int) -> list[bytes]:
-    return [sealed[at : at + size] for at in range(0, len(sealed), size)]
+def segments(sealed: bytes | memoryview, size: int) -> list[bytes]:
+    return [bytes(sealed[at : at + size]) for at in range(0, len(sealed), size)]
 
 
 @suites
@@ -194,6 +194,22 @@ def test_the_rtcp_index_ends() -> None:
     sender.protect_rtcp(RTCP)
     with pytest.raises(LocalProtocolError):
         sender.protect_rtcp(RTCP)
+
+
+def test_keys_take_turns_at_one_group() -> None:
+    keys = [MasterKey.generate(AEAD_AES_128_GCM) for _ in range(3)]
+    senders, made = [protector(key) for key in keys], [group(1, 100, 100, 80), group(4, 20)]
+    sealed = [[bytes(sender.protect_group(each)) for sender in senders] for each in made]
+    for key, first, second in zip(keys, *sealed, strict=True):
+        opened = unprotector(key)
+        assert [opened.unprotect(part) for part in segments(first, 128)] == list(made[0].packets)
+        assert opened.unprotect(second) == made[1].packets[0]
+
+
+def test_a_packet_longer_than_groups_are() -> None:
+    key, made = master(AEAD_AES_128_GCM), group(1, 65_000)
+    sealed = bytes(protector(key).protect_group(made))
+    assert unprotector(key).unprotect(sealed) == made.packets[0]
 
 
 def test_too_long_for_the_buffer_of_libsrtp() -> None:
