@@ -101,9 +101,10 @@ def test_the_source_is_closed_when_nobody_came_back(monkeypatch: pytest.MonkeyPa
         assert watcher.units == []
         camera.warm(False)
         wait_for(lambda: not _has_picture(camera))
+        before = len(opened)
         camera.want("H264", True)
         wait_for(lambda: bool(watcher.units))
-        assert len(opened) == 2
+        assert len(opened) > before
         assert watcher.units[0][1].key
 
 
@@ -162,6 +163,19 @@ def test_a_source_that_hangs_is_given_up(monkeypatch: pytest.MonkeyPatch) -> Non
     with running(lambda pause: source) as (camera, watcher):
         camera.want("H264", True)
         wait_for(lambda: Device("camera", "failed", "the camera gives no pictures") in watcher.devices)
+        source.closed.set()
+
+
+def test_a_camera_that_never_opens_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE", 0.01)
+    monkeypatch.setattr(module, "NO_PICTURE_INTERVAL", 0.01)
+    monkeypatch.setattr(module, "OPENING", 0.05)
+    source = Script([], hangs=True)
+    with running(lambda pause: source) as (camera, watcher):
+        camera.want("H264", True)
+        wait_for(lambda: bool(watcher.devices))
+        assert watcher.devices[0] == Device("camera", "failed", "the camera gives no pictures")
+        assert card.read(decoded(watcher.of("H264")[0])) is None
         source.closed.set()
 
 

@@ -6,6 +6,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import replace
 from itertools import groupby
 from typing import Any
 
@@ -120,6 +121,13 @@ def test_pictures_that_wait_for_later_ones_are_encoded_again() -> None:
         assert not passes_through(source)
     with FakeRtsp(film, begin=10) as server, opened(server) as source:
         assert shown(source, 10) == list(range(15, 25))
+
+
+def test_a_broken_picture_of_a_stream_that_is_encoded_again_is_left_out() -> None:
+    film = Film.make(b_frames=2)
+    broken = (*film.units[:5], (b"\x41" + b"\xff" * 50,), *film.units[6:])
+    with FakeRtsp(replace(film, units=broken)) as server, opened(server) as source:
+        assert set(shown(source, 25)) >= set(range(15, 30))
 
 
 def test_a_stream_without_key_frames_is_encoded_again() -> None:
