@@ -125,11 +125,13 @@ class Family:
         self.door = Node(house[door], "door")
 
     def __enter__(self) -> Family:
-        founder, *others = [*self.screens, self.door]
+        founder, *others = self.screens
         founder.ask("found", home="Lab")
-        for newcomer in others:
+        for newcomer in (self.door, *others):
             founder.pair(newcomer)
-        self.settle()
+            # A media engine starts with the first door and screen that meet: one after the other.
+            wait_until(lambda node=newcomer: node.status()["node"]["media"] == "ready", 60)  # type: ignore[misc]
+        self.settle(30 + len(others))
         for node in self:
             self.ears.listen(node)
         return self
