@@ -1,4 +1,4 @@
-"""SIP: what a message costs to parse, and INVITE to 183 through two real endpoints on loopback."""
+"""SIP: what a message costs to parse, INVITE to 183 through two real endpoints on loopback, memory of a branch."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-from benchmarks.harness import Table, median, number, percentile
+from benchmarks.harness import Table, median, number, percentile, resident
 from benchmarks.sip_messages import INVITE, SDP, measure
 from meshdoor.mesh.acceptor import listen
 from meshdoor.sip.core import Config
 from meshdoor.sip.events import EarlyMedia, Event, IncomingInvite
 from meshdoor.sip.flow import Target
+from meshdoor.sip.uac import UacSession
 from meshdoor.sip.uri import parse_uri
 from meshdoor.transport.endpoint import SipEndpoint
 from meshdoor.transport.links import LinkTransport
@@ -24,6 +25,7 @@ from tests.mesh.nodes import linked
 
 HOST = "127.0.0.1"
 CALLS = 300
+BRANCHES = 500
 
 Way = Callable[[SipEndpoint, SipEndpoint], AbstractAsyncContextManager[Target]]
 
@@ -40,14 +42,20 @@ class Caller:
             self._early.set_result(time.perf_counter())
 
     async def call(self, target: Target) -> float:
-        """Seconds from the INVITE to its 183."""
-        self._early = asyncio.get_running_loop().create_future()
+        """Seconds from the INVITE to its 183; then it is cancelled."""
         began = time.perf_counter()
-        session = self.endpoint.invite(target, SDP)
-        ended = await self._early
+        session = await self.ring(target)
+        ended = self._early.result()
         with self.endpoint.acting() as now:
             session.cancel((), now)
         return ended - began
+
+    async def ring(self, target: Target) -> UacSession:
+        """A branch that has its 183."""
+        self._early = asyncio.get_running_loop().create_future()
+        session = self.endpoint.invite(target, SDP)
+        await self._early
+        return session
 
 
 class Callee:
@@ -96,6 +104,19 @@ async def calls(way: Way) -> list[float]:
         return [await caller.call(target) for _ in range(CALLS)][20:]
 
 
+async def memory() -> float:
+    """Bytes that a branch holds at both ends while it rings with early media."""
+    caller, callee = Caller(), Callee()
+    async with caller.endpoint, callee.endpoint, udp(caller.endpoint, callee.endpoint) as target:
+        for _ in range(20):
+            await caller.ring(target)
+        gc.collect()
+        before = resident()
+        kept = [await caller.ring(target) for _ in range(BRANCHES)]
+        gc.collect()
+        return (resident() - before) / len(kept)
+
+
 def bench() -> Iterator[Table]:
     rows = tuple((step, number(cost)) for step, cost in measure().items())
     yield Table(f"An INVITE of {len(INVITE)} bytes", ("step", "µs"), rows)
@@ -109,4 +130,10 @@ def bench() -> Iterator[Table]:
             for name, times in timed.items()
         ),
         ("the garbage collector is on: a full collection in the middle of a call is what the worst one shows",),
+    )
+    yield Table(
+        f"Memory of a branch that rings, in signalling, with {BRANCHES} of them",
+        ("", "KB"),
+        (("both ends in one process", number(asyncio.run(memory()) / 1e3)),),
+        ("transaction, dialog and messages, twice; what its media takes is in `media`",),
     )
