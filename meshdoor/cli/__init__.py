@@ -6,44 +6,40 @@ Exit codes: 0 done, 1 refused or something needs attention, 2 bad input or no no
 from __future__ import annotations
 
 import argparse
+import importlib
 import io
 import os
 import sys
 from collections.abc import Sequence
 
-from meshdoor.cli import (
-    answer,
-    backup,
-    call,
-    demo,
-    doctor,
-    dtmf,
-    enrol,
-    events,
-    found,
-    history,
-    identity,
-    members,
-    open,
-    pair,
-    reset,
-    ring,
-    run,
-    status,
-)
 from meshdoor.cli.output import style
 from meshdoor.errors import MeshdoorError, Refused, UserError
 from meshdoor.version import __version__
 
-VERBS = (
-    *(run, found, pair, enrol),
-    *(ring, answer, call, dtmf, open, events, history),
-    *(status, doctor, members, backup, identity, reset, demo),
-)
+VERBS = {
+    "run": ("run",),
+    "found": ("found",),
+    "pair": ("pair",),
+    "enrol": ("enrol",),
+    "ring": ("ring",),
+    "answer": ("answer", "decline", "hangup"),
+    "call": ("call", "monitor", "talk", "page", "calls"),
+    "dtmf": ("dtmf",),
+    "open": ("open",),
+    "events": ("events",),
+    "history": ("history",),
+    "status": ("status",),
+    "doctor": ("doctor",),
+    "members": ("members", "revoke", "rename"),
+    "backup": ("export", "import"),
+    "identity": ("id",),
+    "reset": ("reset",),
+    "demo": ("demo",),
+}  # by the module that has them, in the order of the help
 
 
-def build_parser() -> argparse.ArgumentParser:
-    """The parser of all verbs."""
+def build_parser(wanted: str = "") -> argparse.ArgumentParser:
+    """The parser of all verbs, or, since most of what a short verb takes is to load the others, of the one wanted."""
     common = argparse.ArgumentParser(add_help=False)
     common.add_argument("--state", metavar="DIR", help="the node's state directory (or set MESHDOOR_STATE)")
     parser = argparse.ArgumentParser(
@@ -55,8 +51,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"meshdoor {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
-    for verb in VERBS:
-        verb.register(verbs, common)
+    one = [module for module, its in VERBS.items() if wanted in its]
+    for module in one or VERBS:
+        importlib.import_module(f"meshdoor.cli.{module}").register(verbs, common)
     return parser
 
 
@@ -65,7 +62,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper) and not stream.closed:
             stream.reconfigure(errors="replace")  # names may be in a script that this terminal lacks
-    options = build_parser().parse_args(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    options = build_parser(*words[:1]).parse_args(words)
     try:
         code: int = options.run(options)
         if sys.stdout:  # none is there after >&-

@@ -40,8 +40,12 @@ def test_the_help_names_every_verb(capsys: Capture) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     told = capsys.readouterr().out
-    assert len(names()) >= len(VERBS)
     assert all(re.search(rf"^    {name} ", told, re.MULTILINE) for name in names())
+
+
+def test_only_the_module_of_the_verb_is_asked() -> None:
+    assert [name for its in VERBS.values() for name in its] == names()
+    assert all(build_parser(verb).parse_args([verb]).run for verb in ("status", "hangup", "id"))
 
 
 def test_the_version(capsys: Capture) -> None:
