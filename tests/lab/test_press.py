@@ -272,4 +272,4 @@ def kill(family: Family, name: str) -> float:
 def kill_engine(family: Family, name: str) -> None:
     host, pid = family.house[name], family[name].process.pid
     children = host.run(["cat", f"/proc/{pid}/task/{pid}/children"]).stdout.split()
-    host.run(["kill", "-9", *children])
+    host.run(["sh", "-c", f"kill -9 {' '.join(children)}"])

@@ -43,7 +43,9 @@ async def test_the_background_leaves_the_terminal_to_the_shell(
     keyboard: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(terminal, "FOREGROUND_POLL", 0.01)
-    group = [0, os.getpgrp(), 0, os.getpgrp(), os.getpgrp()]  # it is put into the background once more, when asked
+    other = os.getpgrp() + 1
+    # It is put into the background once more, when asked.
+    group = [other, os.getpgrp(), other, os.getpgrp(), os.getpgrp()]
     monkeypatch.setattr(os, "tcgetpgrp", lambda _: group.pop(0) if len(group) > 1 else group[0])
     os.write(keyboard, b"yes\n")
     async with asyncio.timeout(10):
@@ -52,7 +54,7 @@ async def test_the_background_leaves_the_terminal_to_the_shell(
 
 
 async def test_waiting_in_the_background_can_be_given_up(keyboard: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(os, "tcgetpgrp", lambda _: 0)
+    monkeypatch.setattr(os, "tcgetpgrp", lambda _: os.getpgrp() + 1)
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.05):
             await terminal.typed_line()
