@@ -46,6 +46,7 @@ def test_a_process_left_running(pytester: pytest.Pytester) -> None:
         pytester,
         """
         import subprocess, pytest
+        from pathlib import Path
         kept = []
         @pytest.fixture(scope="module", autouse=True)
         def late():
@@ -54,7 +55,7 @@ def test_a_process_left_running(pytester: pytest.Pytester) -> None:
             kept[0].wait()
         def test_it():
             kept.append(subprocess.Popen(["sleep", "60"]))
-            while not open(f"/proc/{kept[0].pid}/cmdline").read():
+            while not Path(f"/proc/{kept[0].pid}/cmdline").read_text():
                 pass
         """,
     )
