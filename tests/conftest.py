@@ -26,17 +26,15 @@ def pytest_configure() -> None:
     isolated()
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_itemcollected(item: pytest.Item) -> None:
     """All tests of the virtual house run in one worker: they need the machine for themselves.
 
     So do those that use multicast, where the workers share a loopback interface: they would hear each other.
     """
-    for item in items:
-        if item.get_closest_marker("lab"):
-            item.add_marker(pytest.mark.xdist_group("lab"))
-        elif item.get_closest_marker("multicast") and not isolated():
-            item.add_marker(pytest.mark.xdist_group("multicast"))
+    if item.get_closest_marker("lab"):
+        item.add_marker(pytest.mark.xdist_group("lab"))
+    elif item.get_closest_marker("multicast") and not isolated():
+        item.add_marker(pytest.mark.xdist_group("multicast"))
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
@@ -82,9 +80,10 @@ def _children() -> set[int]:
 
 def _command(pid: int) -> str:
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ").decode(errors="replace") or "a zombie"
+        words = Path(f"/proc/{pid}/cmdline").read_bytes().replace(b"\0", b" ")
     except OSError:
         return "gone"
+    return words.decode(errors="replace") or "ending, or just beginning"
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -167,5 +166,4 @@ async def test_statistics_are_told_from_time_to_time(bench: Bench, monkeypatch: 
     bench.now += module.STATISTICS_INTERVAL
     await until(lambda: LegStatistics("b0") in bench.events)
     bench.ask(CloseLeg("b0"))
-    await asyncio.sleep(0.005)
-    assert bench.engine._ticker is None
+    await until(lambda: bench.engine._ticker is None)

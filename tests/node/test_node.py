@@ -12,7 +12,7 @@ from meshdoor.control import Json
 from meshdoor.errors import NotFound, Refused, UserError
 from tests.node.processes import Node, node
 
-pytestmark = [pytest.mark.multicast, pytest.mark.xdist_group("nodes")]  # one worker, one hall
+pytestmark = [pytest.mark.multicast, pytest.mark.xdist_group("multicast")]  # one worker, one hall
 
 ADMITTING: dict[str, dict[str, Json]] = {
     "revoke": {"member": "Hall"},
