@@ -19,11 +19,17 @@ from tests.lab import unavailable
 from tests.loopback import isolated
 
 GRACE = 1.0  # seconds for threads that are on their way out
+LONG = 100  # bytes or characters
 LOOP_TURNS = 5  # for tasks that are on their way out
 
 
 def pytest_configure() -> None:
     isolated()
+
+
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """Long values make no name. Some are random, and all workers must find the same tests."""
+    return argname if isinstance(val, bytes | str) and len(val) > LONG else None
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
