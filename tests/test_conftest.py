@@ -18,13 +18,19 @@ from tests.loopback import isolated
 pytest_plugins = ["pytester"]
 
 CONFTEST = (Path(__file__).parent / "conftest.py").read_text()
+SETTINGS = """
+[pytest]
+asyncio_mode = auto
+asyncio_default_fixture_loop_scope = function
+markers = lab
+"""
 
 
-def outcome(pytester: pytest.Pytester, body: str) -> pytest.RunResult:
+def outcome(pytester: pytest.Pytester, body: str, *words: str) -> pytest.RunResult:
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(body)
-    pytester.makeini("[pytest]\nasyncio_mode = auto\nasyncio_default_fixture_loop_scope = function\n")
-    return pytester.runpytest_inprocess("-p", "no:xdist", "-p", "no:cacheprovider")
+    pytester.makeini(SETTINGS)
+    return pytester.runpytest_inprocess(*(words or ("-p", "no:xdist")), "-p", "no:cacheprovider")
 
 
 def test_a_thread_left_running(pytester: pytest.Pytester) -> None:
@@ -93,6 +99,23 @@ def test_a_task_of_a_fixture_that_ends_it(pytester: pytest.Pytester) -> None:
         """,
     )
     result.assert_outcomes(passed=1)
+
+
+def test_tests_of_the_virtual_house_share_one_worker(pytester: pytest.Pytester) -> None:
+    """And are found by all workers, though their parameters are random."""
+    result = outcome(
+        pytester,
+        """
+        import os, pytest
+        @pytest.mark.lab
+        @pytest.mark.parametrize("data", [os.urandom(200) for _ in range(6)])
+        def test_it(data):
+            pass
+        """,
+        *("-n", "2", "--dist", "loadgroup", "-v"),
+    )
+    workers = [line.split()[0] for line in result.outlines if line.startswith("[gw")]
+    assert workers == [workers[0]] * 6
 
 
 def join_group(interface: str) -> None:
