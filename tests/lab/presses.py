@@ -166,11 +166,15 @@ class Family:
 
     def press(self) -> Pressed:
         """Somebody presses the button. What was told before is forgotten."""
-        self.ears.hear(0)
-        self.ears.told.clear()
+        self.forget()
         at = time.monotonic()
         said = self.door.ask("ring")
         return Pressed(at, said["press"], tuple(said["rings"]))
+
+    def forget(self) -> None:
+        """What was told before: so that no event of an earlier call is taken for one of the next."""
+        self.ears.hear(CALM)
+        self.ears.told.clear()
 
     def told(self, kind: str, node: str = "", **fields: Any) -> list[Told]:
         """What was heard so far of this kind."""

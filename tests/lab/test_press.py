@@ -32,6 +32,7 @@ def built() -> Iterator[Family]:
 @pytest.fixture
 def family(built: Family) -> Iterator[Family]:
     """The family, calm before and after; what a test left dead lives again."""
+    built.forget()
     yield built
     for node in built:
         if node.process.poll() is not None:
