@@ -14,6 +14,8 @@
         ├── StatementError        a roster statement that is malformed or wrongly signed
         ├── PairingError          a pairing that failed, with the reason a person can read
         │   └── WrongCode         the other side did not know the code
+        ├── InvitationError       a phone that is not let in; has a code that its page has words for
+        ├── AttachError           a phone that may not attach; has a code that its page has words for
         ├── GrantError            a door-open grant, or its receipt, that is malformed or wrongly signed
         ├── LinkError             a mesh link frame that breaks the framing
         ├── AnnouncementError     an mDNS record that does not describe a node
@@ -81,6 +83,22 @@ class PairingError(RemoteProtocolError):
 
 class WrongCode(PairingError):
     """The code is wrong."""
+
+
+class InvitationError(RemoteProtocolError):
+    """A phone is not let in; `code` is one of `meshdoor.trust.invitation.Refusal`."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+class AttachError(RemoteProtocolError):
+    """A phone may not attach; `code` is one of `meshdoor.trust.attach.Refusal`."""
+
+    def __init__(self, message: str, code: str) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class GrantError(RemoteProtocolError):

@@ -38,7 +38,8 @@ class Pins:
 
     def pin(self, members: Mapping[bytes, Pinned]) -> None:
         """Trust exactly these members; nobody, if this node is not one of them."""
-        keys = {member.certificate: key for key, member in members.items()} if self.key in members else {}
+        everyone = members.items() if self.key in members else ()
+        keys = {member.certificate: key for key, member in everyone if member.certificate}  # a phone has none
         if keys != self._keys:
             self._keys = keys
             self._server = self._client = None

@@ -7,6 +7,11 @@ Identity
     id, valid from 2000 to the end of 9999 (a Pi has no clock at boot). Trust is in the key and the
     exact certificate; no chain and no date counts.
 
+    A phone lives in a browser and has no certificate. Its key is one of Ed25519, or, where the browser has
+    none of these, of ECDSA P-256: 33 bytes, the compressed point of SEC 1 §2.3.3. Its signatures are r and s,
+    32 bytes each, over SHA-256, as WebCrypto makes them. No other role may have such a key, and no statement
+    is authored with one. Ids are made of either key in the same way.
+
 Statement
     A roster is a set of signed statements. One is carried as
 
@@ -25,7 +30,7 @@ Statement
 
         found        home_name, name, role, certificate, nonce (16 bytes as hexadecimal); no parents;
                      the author's own certificate; a role that may admit by default
-        admit        key, certificate, name, role, permissions (a list)
+        admit        key, certificate, name, role, permissions (a list), and for a guest: until
         revoke       key
         change       key, name or null, permissions or null; permissions without "admit"
 
@@ -33,6 +38,10 @@ Statement
     ours, may have none (""). Names are 1 to 64 characters without controls, line separators and what
     turns text around, and no space at either end. Anything else is refused, not skipped: a new kind
     of statement needs a new version in front of the signature.
+
+    `until`, in unix seconds, makes a phone that may not admit a guest's. For who stays it is left out, and not
+    null. The roster is the same before and after that time, as no two clocks agree: whoever decides about a
+    phone asks `Member.expired`, and a screen that notices states the revoke.
 
 Roster
     The statements of a home are a graph with one root, the founding statement, whose id names the home.
@@ -66,5 +75,8 @@ Roster
 
 Door-open grants are specified in `meshdoor.trust.grants`.
 
-Vectors: tests/data/trust/identity.json, tests/data/trust/roster.json.
+Phones are let in by an invitation (`meshdoor.trust.invitation`) and prove who they are whenever they attach
+to a node (`meshdoor.trust.attach`).
+
+Vectors: tests/data/trust/identity.json, tests/data/trust/keys.json, tests/data/trust/roster.json.
 """

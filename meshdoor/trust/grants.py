@@ -9,14 +9,15 @@ mesh links, or as bodies of SIP MESSAGEs of type application/meshdoor-grant+json
     from the lock      step "receipt"     ask, receipt
 
     ask       16 bytes that the opener drew; it tells this run from others and is not secret
-    opener    the public key that will sign
+    opener    the public key that will sign; a phone signs on its page, and the node it is attached to carries notes
     nonce     16 bytes that the lock drew for this key
     within    how long the lock waits for the grant, in whole milliseconds, at most 5000
     grant, receipt
               base64 of: signature (64 bytes) | body (JSON, UTF-8, at most 1024 bytes, no repeated keys)
 
-The signature is Ed25519 over "meshdoor grant v1" NUL body by the opener, and over "meshdoor receipt v1" NUL
-body by the lock; over the bytes as carried, so there is no canonical form. The bodies have exactly these fields:
+The signature is over "meshdoor grant v1" NUL body by the opener, and over "meshdoor receipt v1" NUL body by the
+lock, with Ed25519, or, by a phone that has a key of P-256, with that (`meshdoor.trust`); over the bytes as carried,
+so there is no canonical form. The bodies have exactly these fields:
 
     grant     home, lock, nonce, opener, person, within
     receipt   home, lock, nonce, opener, person, result, at, simulated
@@ -35,7 +36,7 @@ once; its nonce is then 16 zero bytes, and its person "".
 The lock measures `within` by its own monotonic clock from when it made the challenge. It takes a nonce once,
 from the key that asked for it, and holds nonces in memory only: a grant does not outlive a restart.
 
-Vectors: tests/data/trust/grants.json.
+Vectors: tests/data/trust/grants.json, and of a phone's tests/data/trust/phone_grants.json.
 """
 
 from __future__ import annotations
@@ -53,6 +54,7 @@ from meshdoor.trust.sealed import (
     read,
     read_bytes,
     read_flag,
+    read_key,
     read_number,
     read_object,
     read_sealed,
@@ -89,6 +91,7 @@ class Result(StrEnum):
     OTHER_LOCK = "meant for another lock"
     REVOKED = "revoked"
     NOT_PERMITTED = "not permitted"
+    GUEST_NO_MORE = "a guest no more"
     TOO_OFTEN = "too often"
     FAILED = "the lock failed"
 
@@ -179,7 +182,7 @@ def _result(value: object) -> Result:
 READERS: Final[Mapping[str, Reader]] = {
     "ask": read_bytes(NONCE_SIZE),
     "nonce": read_bytes(NONCE_SIZE),
-    "opener": read_bytes(KEY_SIZE),
+    "opener": read_key,
     "lock": read_bytes(KEY_SIZE),
     "home": read_bytes(ID_SIZE),
     "person": _person,

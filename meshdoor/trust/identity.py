@@ -1,4 +1,7 @@
-"""A device's identity: one Ed25519 key, and the mesh certificate that is signed with it."""
+"""A device's identity: one Ed25519 key, and the mesh certificate that is signed with it; and keys of phones.
+
+A phone's key lives in its browser. Where that has no Ed25519 it is one of ECDSA on P-256.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,11 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
+from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
+from cryptography.hazmat.primitives.asymmetric.ec import ECDSA, SECP256R1, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import (
     Encoding,
     NoEncryption,
@@ -28,7 +34,9 @@ from nacl.signing import SigningKey, VerifyKey
 from meshdoor.errors import IdentityError
 
 KEY_SIZE = 32  # bytes, RFC 8032 §5.1.5
-SIGNATURE_SIZE = 64  # bytes, RFC 8032 §5.1.6
+SIGNATURE_SIZE = 64  # bytes, RFC 8032 §5.1.6; r and s of P-256 side by side take as many (IEEE P1363)
+P256_KEY_SIZE = 33  # bytes, a compressed point (SEC 1 §2.3.3)
+COMPRESSED = (2, 3)  # its first byte
 MAX_CERTIFICATE = 1024  # bytes of DER; ours take about 400
 MAX_PEM = 8192  # bytes
 
@@ -105,13 +113,40 @@ def device_id(key: bytes) -> str:
     return "-".join(text[start : start + 4] for start in range(0, 16, 4))
 
 
+def is_key(data: bytes) -> bool:
+    """Does it look like a public key, of Ed25519 or P-256? Whether the point is on the curve, `verify` finds out."""
+    return len(data) == KEY_SIZE or is_p256(data)
+
+
+def is_p256(key: bytes) -> bool:
+    """Is it a key that only a phone may have?"""
+    return len(key) == P256_KEY_SIZE and key[0] in COMPRESSED
+
+
 def verify(key: bytes, signature: bytes, data: bytes) -> bool:
-    """Did the holder of `key` sign `data`? False for whatever is not a key or a signature."""
-    if len(key) != KEY_SIZE or len(signature) != SIGNATURE_SIZE:
+    """Did the holder of `key` sign `data`, with Ed25519 or with ECDSA P-256 and SHA-256 (RFC 8032, FIPS 186-5)?
+
+    False for whatever is not a key or a signature.
+    """
+    if len(signature) != SIGNATURE_SIZE:
+        return False
+    if is_p256(key):
+        return _verify_p256(key, signature, data)
+    if len(key) != KEY_SIZE:
         return False
     try:
         VerifyKey(key).verify(data, signature)
     except BadSignatureError:
+        return False
+    return True
+
+
+def _verify_p256(key: bytes, signature: bytes, data: bytes) -> bool:
+    r, s = (int.from_bytes(half, "big") for half in (signature[:32], signature[32:]))
+    try:
+        public = EllipticCurvePublicKey.from_encoded_point(SECP256R1(), key)
+        public.verify(encode_dss_signature(r, s), data, ECDSA(SHA256()))
+    except (InvalidSignature, ValueError):
         return False
     return True
 

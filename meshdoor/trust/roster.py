@@ -31,6 +31,11 @@ class Member:
     admitted_by: bytes  # the key of who admitted it; its own for the founder
     seniority: tuple[int, bytes]  # depth and id of the statement that admitted it
     at: int  # unix seconds of that statement, by its author's clock
+    until: int | None = None  # unix seconds from when a guest is one no more
+
+    def expired(self, unix_now: float) -> bool:
+        """Is this a guest whose time is over? It stays in the roster until somebody states its revoke."""
+        return self.until is not None and unix_now >= self.until
 
     def __str__(self) -> str:
         return f"{self.name} ({self.device_id})"
@@ -120,6 +125,7 @@ def _admitted(graph: Causality, void: int) -> dict[bytes, Member]:
             admitted_by=statement.author,
             seniority=(graph.depths[place], statement.id),
             at=statement.at,
+            until=body.until if isinstance(body, Admit) else None,
         )
     return everyone
 

@@ -14,7 +14,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 from meshdoor.errors import GrantError, LocalProtocolError
-from meshdoor.trust.identity import SIGNATURE_SIZE, Identity, verify
+from meshdoor.trust.identity import KEY_SIZE, P256_KEY_SIZE, SIGNATURE_SIZE, Identity, is_key, verify
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -105,6 +105,15 @@ def read_bytes(size: int) -> Reader:
         return bytes.fromhex(text)
 
     return reader
+
+
+def read_key(value: object) -> bytes:
+    """A member's public key: of Ed25519, or of P-256 for a phone."""
+    size = P256_KEY_SIZE if len(read_text(value)) == 2 * P256_KEY_SIZE else KEY_SIZE
+    key: bytes = read_bytes(size)(value)
+    if not is_key(key):
+        raise GrantError("a key is neither of Ed25519 nor of P-256")
+    return key
 
 
 def read_number(most: int) -> Reader:

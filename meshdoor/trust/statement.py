@@ -15,7 +15,16 @@ from dataclasses import dataclass, fields
 from typing import Any
 
 from meshdoor.errors import IdentityError, LocalProtocolError, StatementError
-from meshdoor.trust.identity import KEY_SIZE, SIGNATURE_SIZE, Identity, certificate_key, verify
+from meshdoor.trust.identity import (
+    KEY_SIZE,
+    P256_KEY_SIZE,
+    SIGNATURE_SIZE,
+    Identity,
+    certificate_key,
+    is_key,
+    is_p256,
+    verify,
+)
 from meshdoor.trust.permissions import DEFAULTS, Permission, Role
 
 PURPOSE = b"meshdoor statement v1\0"  # in front of what is signed, so that no other signature fits
@@ -48,13 +57,14 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Admit:
-    """`key` is a member. The certificate is empty for a phone that lives in a browser."""
+    """`key` is a member. The certificate is empty for a phone that lives in a browser; `until` makes it a guest's."""
 
     key: bytes
     certificate: bytes
     name: str
     role: Role
     permissions: frozenset[Permission]
+    until: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +85,7 @@ class Change:
 
 Body = Found | Admit | Revoke | Change
 KINDS: Mapping[str, type[Body]] = {"found": Found, "admit": Admit, "revoke": Revoke, "change": Change}
+NOT_WRITTEN = "until"  # when it is None: the bytes of a statement without it are those of before there was one
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +117,7 @@ class Statement:
                 "author": identity.key.hex(),
                 "parents": [parent.hex() for parent in parents],
                 "at": at,
-                **{field.name: _written(getattr(body, field.name), field.name) for field in fields(body)},
+                **_fields(body),
             },
             ensure_ascii=False,
             separators=(",", ":"),
@@ -125,7 +136,7 @@ class Statement:
         kind = KINDS.get(_text(entries.pop("kind", None)))
         if kind is None:
             raise StatementError("the statement is of an unknown kind")
-        author = _key(entries.pop("author", None))
+        author = _hex(entries.pop("author", None), KEY_SIZE)
         parents = _parents(entries.pop("parents", None))
         at = _time(entries.pop("at", None))
         body = _body(kind, entries)
@@ -159,7 +170,8 @@ def _distinct(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _body(kind: type[Body], entries: dict[str, Any]) -> Body:
-    if entries.keys() != {field.name for field in fields(kind)}:
+    names = {field.name for field in fields(kind)}
+    if entries.keys() != names and entries.keys() != names - {NOT_WRITTEN}:
         raise StatementError("the statement has other fields than its kind")
     optional = kind is Change
     values: dict[str, Any] = {
@@ -178,10 +190,18 @@ def _check(author: bytes, parents: tuple[bytes, ...], body: Body) -> None:
         if Permission.ADMIT not in DEFAULTS[body.role]:
             raise StatementError("a home is founded by a device that may admit others")
     elif isinstance(body, Admit):
-        if body.certificate or body.role is not Role.PHONE:
-            _check_certificate(body.certificate, body.key)
+        _check_admit(body)
     elif isinstance(body, Change) and Permission.ADMIT in (body.permissions or ()):
         raise StatementError("`admit` is given when a device is admitted, and not changed later")
+
+
+def _check_admit(body: Admit) -> None:
+    if body.certificate or body.role is not Role.PHONE:
+        if is_p256(body.key):
+            raise StatementError("only a phone in a browser may have a P-256 key")
+        _check_certificate(body.certificate, body.key)
+    if body.until is not None and (body.role is not Role.PHONE or Permission.ADMIT in body.permissions):
+        raise StatementError("only a phone may be a guest, and a guest lets nobody in")
 
 
 def _check_certificate(certificate: bytes, key: bytes) -> None:
@@ -207,7 +227,12 @@ def _hex(value: object, size: int) -> bytes:
 
 
 def _key(value: object) -> bytes:
-    return _hex(value, KEY_SIZE)
+    """Of a member; an author's is always Ed25519."""
+    size = P256_KEY_SIZE if len(_text(value)) == 2 * P256_KEY_SIZE else KEY_SIZE
+    key = _hex(value, size)
+    if not is_key(key):
+        raise StatementError("a key is neither of Ed25519 nor of P-256")
+    return key
 
 
 def _nonce(value: object) -> bytes:
@@ -270,11 +295,19 @@ READERS: Mapping[str, Callable[[object], Any]] = {
     "role": _role,
     "permissions": _permissions,
     "nonce": _nonce,
+    "until": _time,
 }
 
 
+def _fields(body: Body) -> dict[str, object]:
+    """A statement's own fields as JSON: what READERS reads back."""
+    values = {field.name: getattr(body, field.name) for field in fields(body)}
+    return {
+        name: _written(value, name) for name, value in values.items() if name != NOT_WRITTEN or value is not None
+    }
+
+
 def _written(value: object, field: str) -> object:
-    """The JSON value of a field: what READERS reads back."""
     if isinstance(value, bytes):
         return base64.b64encode(value).decode() if field == "certificate" else value.hex()
     return sorted(value) if isinstance(value, frozenset) else value
