@@ -19,6 +19,16 @@ A file is TOML, found at `--config FILE`, else `config.toml` in the state direct
     [calls]
     auto_answer = ["Hall"]      # rooms whose calls and pages are answered here without a person: names or ids
 
+    [web]                       # the page of phones; a screen serves it when there is a phone
+    port = 8443                 # TCP; 0 takes any
+    certificate = "fullchain.pem"   # one of your own, else the node makes one
+    key = "privkey.pem"
+    domain = "door.example.org" # a name of your own that leads here
+    ice_servers = ["turn:user:password@turn.example.org:3478"]  # for phones outside the house
+
+    [notify]
+    urls_file = "notify.urls"   # whom to tell of visitors, one apprise URL a line
+
     [log]
     format = "json"             # else "text"
 """
@@ -27,18 +37,25 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType
 from typing import Any, TypeVar, get_args, get_type_hints
+from urllib.parse import unquote
 
 from meshdoor.errors import ConfigError
 
 SYSTEM_FILE = Path("/etc/meshdoor/config.toml")
 MAX_NAME = 64
 MAX_PULSE = 60.0  # seconds; a lock is not to be left open by mistake
+
+_ICE = re.compile(
+    r"(?P<scheme>stuns?|turns?):(?:(?P<user>[^:@\s]+):(?P<secret>[^@\s]+)@)?"
+    r"(?P<where>(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d{1,5})?(?:\?transport=(?:udp|tcp))?)"
+)
 
 T = TypeVar("T")
 
@@ -101,6 +118,27 @@ class LockConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class WebConfig:
+    """The page of phones. Without a certificate the node makes one; `domain` is a name of your own that leads here.
+
+    Each of ice_servers is `stun:HOST[:PORT]` or `turn:USER:PASSWORD@HOST[:PORT][?transport=udp]`, or `turns:`.
+    """
+
+    port: int = 8443
+    certificate: str = ""
+    key: str = ""
+    domain: str = ""
+    ice_servers: tuple[str, ...] = field(default=(), repr=False)  # they may hold passwords
+
+
+@dataclass(frozen=True, slots=True)
+class NotifyConfig:
+    """Whom to tell of visitors: a file of apprise URLs, which hold secrets, one a line."""
+
+    urls_file: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LogConfig:
     """How the node writes its log: `text`, one readable line an event, or `json`, one object a line."""
 
@@ -119,6 +157,8 @@ class Config:
     calls: CallsConfig = field(default_factory=CallsConfig)
     media: MediaConfig = field(default_factory=MediaConfig)
     lock: LockConfig | None = None
+    web: WebConfig = field(default_factory=WebConfig)
+    notify: NotifyConfig = field(default_factory=NotifyConfig)
     log: LogConfig = field(default_factory=LogConfig)
 
     def __post_init__(self) -> None:
@@ -127,10 +167,39 @@ class Config:
         _one_of("log.format", self.log.format, ("text", "json"))
         _port("mesh.port", self.mesh.port)
         _port("sip.port", self.sip.port)
+        _port("web.port", self.web.port)
+        if bool(self.web.certificate) != bool(self.web.key):
+            raise ConfigError("web: a certificate needs its key, and a key its certificate")
+        for text in self.web.ice_servers:
+            IceServer.parse(text)
         if self.lock is not None:
             check_name(self.lock.of, "lock.of")
             if not 0.1 <= self.lock.pulse <= MAX_PULSE:
                 raise ConfigError(f"lock.pulse: {self.lock.pulse} is not from 0.1 to {MAX_PULSE:.0f} seconds")
+
+
+@dataclass(frozen=True, slots=True)
+class IceServer:
+    """A STUN or TURN server as a browser takes it (RTCIceServer)."""
+
+    url: str
+    username: str = ""
+    credential: str = field(default="", repr=False)
+
+    @classmethod
+    def parse(cls, text: str) -> IceServer:
+        """Raises ConfigError, which does not repeat the password."""
+        found = _ICE.fullmatch(text)
+        if found is None or (found["user"] is not None) != text.startswith("turn"):
+            raise ConfigError("web.ice_servers: `stun:HOST:PORT` or `turn:USER:PASSWORD@HOST:PORT` is needed")
+        user, secret = unquote(found["user"] or ""), unquote(found["secret"] or "")
+        return cls(f"{found['scheme']}:{found['where']}", user, secret)
+
+    def to_json(self) -> dict[str, str]:
+        """As the constructor of RTCPeerConnection takes it."""
+        return {"urls": self.url} | (
+            {"username": self.username, "credential": self.credential} if self.username else {}
+        )
 
 
 def check_name(name: str, where: str = "name") -> str:

@@ -44,6 +44,11 @@ def test_the_state_directory_may_hold_one(tmp_path: Path) -> None:
         ("[lock]\npulse = 0", "lock.pulse: 0.0 is not from 0.1 to 60 seconds"),
         ("[lock]\npulse = nan", "lock.pulse: nan is not"),
         ("[lock]\nof = ' x'", "lock.of: ' x' has characters"),
+        ("[web]\nport = -1", "web.port: -1 is not a port"),
+        ("[web]\nkey = 'key.pem'", "web: a certificate needs its key"),
+        ("[web]\nice_servers = ['turn:example.org']", "web.ice_servers: `stun:HOST:PORT` or"),
+        ("[web]\nice_servers = ['stun:u:p@example.org']", "web.ice_servers: `stun:HOST:PORT` or"),
+        ("[web]\nice_servers = ['http://example.org']", "web.ice_servers: `stun:HOST:PORT` or"),
     ],
 )
 def test_errors_name_the_file_and_the_field(tmp_path: Path, text: str, complaint: str) -> None:
@@ -75,3 +80,22 @@ def test_an_explicit_file_must_be_there(tmp_path: Path) -> None:
 def test_whom_this_node_answers_by_itself(tmp_path: Path) -> None:
     path = written(tmp_path, '[calls]\nauto_answer = ["Hall", "abcd-efgh-ijkl-mnop"]\n')
     assert config.read(path).calls.auto_answer == ("Hall", "abcd-efgh-ijkl-mnop")
+
+
+def test_ice_servers_are_given_as_a_browser_takes_them() -> None:
+    assert config.IceServer.parse("stun:[2001:db8::1]:3478").to_json() == {"urls": "stun:[2001:db8::1]:3478"}
+    server = config.IceServer.parse("turns:alice:a%40b:c@turn.example.org:443?transport=tcp")
+    assert server.to_json() == {
+        "urls": "turns:turn.example.org:443?transport=tcp",
+        "username": "alice",
+        "credential": "a@b:c",
+    }
+
+
+def test_no_password_of_a_server_is_shown() -> None:
+    text = "turn:alice:secret@turn.example.org"
+    shown = f"{config.WebConfig(ice_servers=(text,))} {config.IceServer.parse(text)}"
+    assert "secret" not in shown
+    with pytest.raises(ConfigError) as caught:
+        config.Config(web=config.WebConfig(ice_servers=(text + " ",)))
+    assert "secret" not in str(caught.value)

@@ -63,6 +63,7 @@ class House:
         self.notes.register("clock", self._clock_shown, early=True)
         self.on_peers: Callable[[], None] = _ignore
         self.sip_port = config.sip.port
+        self.web_port: int | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._knocking = 0
         self._early: list[tuple[bytes, bytes]] = []  # SIP that came before it was settled; links lose nothing
@@ -108,6 +109,7 @@ class House:
             addresses=self.addresses,
             home=roster.home.hex()[:32] if roster.home else "",
             r=roster.digest.hex() if roster.home else "",
+            web=self.web_port,
             pair=self.desk.open,
             name=self.desk.name if self.desk.open else "",
         )
@@ -186,6 +188,11 @@ class House:
         """The host has other addresses now."""
         self.interfaces = interfaces
         self.peers.own_addresses(self.addresses, _now())
+        self._stale.set()
+
+    def serves_page(self, port: int | None) -> None:
+        """The page of phones is at this port now."""
+        self.web_port = port
         self._stale.set()
 
     def saw(self, announcement: Announcement, source: str = "") -> None:

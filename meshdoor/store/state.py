@@ -6,6 +6,10 @@
     peers.json        last-known addresses
     enrolments.json   tokens that were handed out and not used yet
     ledger.db         the ring ledger, on screens (see ledgerfile)
+    phones.json       what phones asked of this node: quiet hours, where to push
+    web.json          the fingerprints of the certificates that phones were paired with
+    web.pem, ca.pem   key and certificate of the page, and of the authority that phones may trust
+    push.pem          the key that signs messages to push services (RFC 8292)
 
 The directory is 0700 and its files are 0600, of this user; anything else is refused with the command that
 mends it. One node at a time holds the directory's lock. Saving what is there already writes nothing.
@@ -51,10 +55,20 @@ class Table(StrEnum):
     NODE = "node.json"
     PEERS = "peers.json"
     ENROLMENTS = "enrolments.json"
+    PHONES = "phones.json"
+    WEB = "web.json"
+
+
+class Keys(StrEnum):
+    """A private key kept as PEM, with its certificate where it has one."""
+
+    WEB = "web.pem"
+    AUTHORITY = "ca.pem"
+    PUSH = "push.pem"
 
 
 LEDGER = "ledger.db"
-FILES = (IDENTITY, ROSTER, *Table, LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", f"{LEDGER}.damaged")
+FILES = (IDENTITY, ROSTER, *Table, *Keys, LEDGER, f"{LEDGER}-wal", f"{LEDGER}-shm", f"{LEDGER}.damaged")
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,6 +165,14 @@ class StateDirectory:
         """Keep the table; False if nothing changed."""
         text = json.dumps(values, indent=1, sort_keys=True, ensure_ascii=False)
         return self._write(table, text.encode() + b"\n")
+
+    def load_keys(self, keys: Keys) -> bytes | None:
+        """The file as it was saved; None if there is none."""
+        return self._read(keys)
+
+    def save_keys(self, keys: Keys, pem: bytes) -> bool:
+        """Keep it; False if it is there already."""
+        return self._write(keys, pem)
 
     def forget(self) -> None:
         """Remove all that makes this device a member, the identity first."""

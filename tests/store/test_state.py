@@ -10,7 +10,7 @@ import pytest
 from meshdoor.errors import StateError
 from meshdoor.store.files import Files, OsFiles, temporary_of
 from meshdoor.store.rosterfile import StoredRoster
-from meshdoor.store.state import FILES, IDENTITY, ROSTER, StateDirectory, StoredTable, Table
+from meshdoor.store.state import FILES, IDENTITY, ROSTER, Keys, StateDirectory, StoredTable, Table
 from meshdoor.trust.identity import Identity
 from tests.fakes.files import MemoryFiles, cut_everywhere
 
@@ -88,6 +88,15 @@ def test_a_directory_open_to_others(path: Path) -> None:
     path.mkdir(0o755)
     path.chmod(0o750)
     assert refused(path).hint == f"chmod 700 {path}"
+
+
+def test_keys_are_kept_as_they_are(tmp_path: Path) -> None:
+    with StateDirectory.open(tmp_path / "hall") as state:
+        assert state.load_keys(Keys.WEB) is None
+        assert state.save_keys(Keys.WEB, b"pem")
+        assert not state.save_keys(Keys.WEB, b"pem")
+        assert state.load_keys(Keys.WEB) == b"pem"
+        assert (state.path / Keys.WEB).stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("name", FILES)
