@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 from meshdoor.config import Config
+from meshdoor.errors import AttachError
 from meshdoor.store.state import StateDirectory
 
 Json = Any
@@ -30,18 +31,7 @@ class Guest:
     until: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a phone is not let in, or not any more: a code for the page, a sentence for the person."""
-
-    code: str
-    text: str
-
-    def to_json(self) -> Json:
-        return {"refused": {"code": self.code, "text": self.text}}
-
-
-Cut = Callable[[Refusal], None]
+Cut = Callable[[AttachError], None]
 
 
 class SipFlow(Protocol):
@@ -72,20 +62,20 @@ class WebHouse(Protocol):
     def addresses(self) -> tuple[str, ...]:
         """The addresses of this node now."""
 
-    def standing(self, key: bytes) -> Guest | Refusal:
-        """Is this the key of a phone that may attach, now?"""
+    def standing(self, key: bytes) -> Guest:
+        """The phone of this key. Raises AttachError unless it may attach now."""
 
     def watch(self, changed: Callable[[], None]) -> Stop:
         """Call `changed` whenever the standing of a phone may have changed."""
 
-    def pair(self, document: Json, address: str, fingerprint: bytes) -> tuple[int, Json]:
-        """A phone at `address` shows an invitation: the status and the body of the reply."""
+    def pair(self, body: bytes, address: str, fingerprint: bytes) -> bytes:
+        """A phone at `address` shows an invitation: the body of the reply. Raises InvitationError."""
 
     def attach(self, key: bytes, send: Send, cut: Cut) -> SipFlow:
-        """A phone that has proven its key wants to ring and be rung."""
+        """A phone that has proven its key wants to ring and be rung. Raises AttachError."""
 
-    def attach_client(self, address: str, send: Send, cut: Cut) -> SipFlow | Refusal:
-        """A client that will register by digest."""
+    def attach_client(self, address: str, send: Send, cut: Cut) -> SipFlow:
+        """A client that will register by digest. Raises AttachError."""
 
     async def ask(self, key: bytes, what: str, args: Mapping[str, Json]) -> Json:
         """A question of an attached phone. Raises UserError."""
