@@ -97,7 +97,7 @@ class LockService:
     def receive(self, note: Note, source: bytes) -> Note | None:
         """An ask or a grant that the member `source` sent, and what to send back. Raises GrantError."""
         now = asyncio.get_running_loop().time()
-        answer = self._keeper.receive(note, source, now)
+        answer = self._keeper.receive(note, source, now, time.time())
         if not isinstance(answer, Verdict):
             return answer
         result = answer.refused or self._open()

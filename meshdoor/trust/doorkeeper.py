@@ -68,7 +68,7 @@ class Doorkeeper:
         self._openings = KeyedRateLimit(*OPENINGS_OF_ONE)
         self._all = RateLimit(*OPENINGS_OF_ALL)
 
-    def receive(self, note: Note, source: bytes, now: float) -> Note | Verdict | None:
+    def receive(self, note: Note, source: bytes, now: float, unix_now: float) -> Note | Verdict | None:
         """A note that the member `source` sent, for itself or for a phone that is attached to it.
 
         Gives the challenge to send back, or a verdict to act on and to answer with `receipt`, or None:
@@ -78,9 +78,9 @@ class Doorkeeper:
             return None
         match parse(note):
             case Ask() as ask:
-                return self._challenge(ask, source, now)
+                return self._challenge(ask, source, now, unix_now)
             case GrantNote(ask=name, grant=grant):
-                refused = self._judge(grant, now)
+                refused = self._judge(grant, now, unix_now)
                 return Verdict(name, grant.nonce, grant.opener, grant.person, refused)
         raise GrantError("not for a lock")
 
@@ -93,8 +93,8 @@ class Doorkeeper:
         )
         return to_note(sign_receipt(self._identity, verdict.ask, receipt))
 
-    def _challenge(self, ask: Ask, source: bytes, now: float) -> Note | Verdict:
-        refused = self._forbidden(ask.opener)
+    def _challenge(self, ask: Ask, source: bytes, now: float, unix_now: float) -> Note | Verdict:
+        refused = self._forbidden(ask.opener, unix_now)
         if refused is not None:
             return Verdict(ask.ask, NO_NONCE, ask.opener, "", refused)
         nonce = self._random(NONCE_SIZE)
@@ -110,7 +110,7 @@ class Doorkeeper:
         elif len(self._issued) >= MAX_NONCES:
             self._issued.popitem(last=False)
 
-    def _judge(self, grant: Grant, now: float) -> Result | None:
+    def _judge(self, grant: Grant, now: float, unix_now: float) -> Result | None:
         """Why not to open. Whatever the outcome, the nonce is gone."""
         issued = self._issued.pop((grant.opener, grant.nonce), None)
         if grant.home != self._roster().home:
@@ -121,13 +121,16 @@ class Doorkeeper:
             return Result.USED
         if not 0.0 <= now - issued.at <= grant.within / 1000:
             return Result.EXPIRED
-        return self._forbidden(grant.opener) or self._too_often(grant.opener, now)
+        return self._forbidden(grant.opener, unix_now) or self._too_often(grant.opener, now)
 
-    def _forbidden(self, opener: bytes) -> Result | None:
+    def _forbidden(self, opener: bytes, unix_now: float) -> Result | None:
         roster = self._roster()
         if opener in roster.revoked:
             return Result.REVOKED
-        return None if roster.may(opener, Permission.OPEN) else Result.NOT_PERMITTED
+        member = roster.member(opener)
+        if member is None or Permission.OPEN not in member.permissions:
+            return Result.NOT_PERMITTED
+        return Result.GUEST_NO_MORE if member.expired(unix_now) else None
 
     def _too_often(self, opener: bytes, now: float) -> Result | None:
         allowed = self._openings.allow(opener, now) and self._all.allow(now)

@@ -9,9 +9,11 @@ from meshdoor.trust.identity import Identity
 from meshdoor.trust.permissions import DEFAULTS, Permission, Role
 from meshdoor.trust.roster import Roster
 from meshdoor.trust.statement import Admit, Body, Found, Revoke, Statement
+from tests.fakes.phone import P256Key
 
 NAMES = ("Hall", "Kitchen", "Bedroom", "Attic", "Phone", "Gate", "Lock", "Rogue")
 ROLES = {"Phone": Role.PHONE, "Gate": Role.DOOR, "Lock": Role.LOCK}
+BROWSERS = {"Alice": P256Key.of(101), "Bob": P256Key.of(102)}  # phones that can author nothing
 AT = 1_800_000_000
 
 
@@ -23,13 +25,19 @@ DEVICES = {name: _identity(seed) for seed, name in enumerate(NAMES, 1)}
 
 
 def key(name: str) -> bytes:
-    return DEVICES[name].key
+    return BROWSERS[name].key if name in BROWSERS else DEVICES[name].key
 
 
 def admit(name: str, role: Role | None = None, permissions: Iterable[Permission] | None = None) -> Admit:
     role = role or ROLES.get(name, Role.SCREEN)
     given = DEFAULTS[role] if permissions is None else frozenset(permissions)
     return Admit(key(name), DEVICES[name].certificate, name, role, given)
+
+
+def admit_phone(name: str, until: int | None = None, permissions: Iterable[Permission] | None = None) -> Admit:
+    """As a phone that lives in a browser; a guest, with `until`."""
+    given = DEFAULTS[Role.PHONE] if permissions is None else frozenset(permissions)
+    return Admit(key(name), b"", name, Role.PHONE, given, until)
 
 
 def revoke(name: str) -> Revoke:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -11,6 +13,7 @@ import pytest
 from meshdoor.errors import GrantError
 from meshdoor.trust.doorkeeper import NONCES_OF_ONE, Doorkeeper, Verdict
 from meshdoor.trust.grants import (
+    GRANT_PURPOSE,
     NO_NONCE,
     Ask,
     Challenge,
@@ -24,8 +27,9 @@ from meshdoor.trust.grants import (
     to_note,
 )
 from meshdoor.trust.roster import Roster, evaluate
+from meshdoor.trust.sealed import write
 from tests.sip.wire import predictable
-from tests.trust.house import DEVICES, admit, chain, founding, key, revoke
+from tests.trust.house import AT, BROWSERS, DEVICES, admit, admit_phone, chain, founding, key, revoke
 
 LOCK = DEVICES["Lock"]
 STATEMENTS = chain(founding(), *(("Hall", admit(name)) for name in ("Kitchen", "Phone", "Gate", "Lock", "Rogue")))
@@ -44,7 +48,7 @@ class House:
         self.keeper = Doorkeeper(LOCK, lambda: self.roster, predictable())
 
     def ask(self, name: str = "Kitchen", source: str | None = None) -> Note | Verdict | None:
-        return self.keeper.receive(to_note(Ask(b"a" * 16, key(name))), key(source or name), self.now)
+        return self.keeper.receive(to_note(Ask(b"a" * 16, key(name))), key(source or name), self.now, AT)
 
     def nonce(self, name: str = "Kitchen", source: str | None = None) -> bytes:
         answer = self.ask(name, source)
@@ -56,7 +60,7 @@ class House:
     def grant(self, nonce: bytes, name: str = "Kitchen", source: str | None = None, **changes: Any) -> Verdict:
         grant = replace(Grant(HOME, LOCK.key, nonce, key(name), name, 5000), **changes)
         verdict = self.keeper.receive(
-            to_note(sign_grant(DEVICES[name], b"a" * 16, grant)), key(source or name), self.now
+            to_note(sign_grant(DEVICES[name], b"a" * 16, grant)), key(source or name), self.now, AT
         )
         assert isinstance(verdict, Verdict)
         return verdict
@@ -71,9 +75,9 @@ def test_it_opens() -> None:
 def test_a_whole_run() -> None:
     house = House()
     opener = open_lock(DEVICES["Hall"], HOME, LOCK.key, "Grandmother", lambda size: b"q" * size)
-    challenge = house.keeper.receive(next(opener), key("Hall"), house.now)
+    challenge = house.keeper.receive(next(opener), key("Hall"), house.now, AT)
     assert isinstance(challenge, dict)
-    verdict = house.keeper.receive(opener.send(challenge), key("Hall"), house.now)
+    verdict = house.keeper.receive(opener.send(challenge), key("Hall"), house.now, AT)
     assert isinstance(verdict, Verdict)
     with pytest.raises(StopIteration) as done:
         opener.send(house.keeper.receipt(verdict, Result.OPENED, 1.5, simulated=False))
@@ -83,6 +87,33 @@ def test_a_whole_run() -> None:
 def test_a_phone_is_relayed_by_the_screen_it_is_attached_to() -> None:
     house = House()
     assert house.grant(house.nonce("Phone", "Hall"), "Phone", "Hall").refused is None
+
+
+@pytest.mark.parametrize(("until", "refused"), [(AT + 1, None), (AT, Result.GUEST_NO_MORE)])
+def test_a_guest_opens_until_its_time_is_over(until: int, refused: Result | None) -> None:
+    guest = replace(admit("Phone"), until=AT + 1)
+    house = House(evaluate(chain(founding(), ("Hall", guest), ("Hall", admit("Lock")))))
+    nonce = house.nonce("Phone", "Hall")
+    house.roster = evaluate(chain(founding(), ("Hall", replace(guest, until=until)), ("Hall", admit("Lock"))))
+    assert house.grant(nonce, "Phone", "Hall").refused is refused
+    answer = house.ask("Phone", "Hall")
+    assert isinstance(answer, Verdict) is (refused is not None)
+
+
+def test_a_phone_with_a_key_of_p_256_opens() -> None:
+    house = House(evaluate(chain(founding(), ("Hall", admit_phone("Alice")), ("Hall", admit("Lock")))))
+    body = write(Grant(HOME, LOCK.key, house.nonce("Alice", "Hall"), key("Alice"), "Alice", 5000))
+    data = json.dumps(body).encode()
+    note = {"about": "grant", "step": "grant", "ask": "61" * 16}
+    for signature, expected in ((BROWSERS["Alice"].sign(GRANT_PURPOSE + data), None), (bytes(64), "signature")):
+        whole = note | {"grant": base64.b64encode(signature + data).decode()}
+        if expected:
+            with pytest.raises(GrantError, match=expected):
+                house.keeper.receive(whole, key("Hall"), house.now, AT)
+        else:
+            verdict = house.keeper.receive(whole, key("Hall"), house.now, AT)
+            assert isinstance(verdict, Verdict)
+            assert (verdict.refused, verdict.opener) == (None, key("Alice"))
 
 
 @pytest.mark.parametrize("name", ["Gate", "Lock", "Attic"])
@@ -173,14 +204,14 @@ def test_asking_a_lot_costs_only_ones_own_nonces() -> None:
 def test_nonces_are_bounded_over_all() -> None:
     house = House()
     for number in range(100):
-        house.keeper.receive(to_note(Ask(b"a" * 16, key("Hall"))), bytes([number // 5]), house.now)
+        house.keeper.receive(to_note(Ask(b"a" * 16, key("Hall"))), bytes([number // 5]), house.now, AT)
     assert len(house.keeper._issued) == 64
 
 
 @pytest.mark.parametrize("make", [dict, lambda: to_note(Challenge(b"a" * 16, b"n" * 16, 1))])
 def test_what_is_not_for_a_lock_is_refused(make: Callable[[], Note]) -> None:
     with pytest.raises(GrantError):
-        House().keeper.receive(make(), key("Hall"), 0.0)
+        House().keeper.receive(make(), key("Hall"), 0.0, AT)
 
 
 def test_a_receipt_says_what_was_asked() -> None:
