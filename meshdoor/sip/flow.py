@@ -51,7 +51,8 @@ class Flow:
 
     def contact(self, user: str) -> SipUri:
         """Our address for requests that come back on this flow."""
-        transport = "tls" if self.transport == "LINK" else self.transport.lower()
+        # A secure WebSocket is "ws" in URIs (RFC 7118 §5.2.2).
+        transport = {"LINK": "tls", "WSS": "ws"}.get(self.transport, self.transport.lower())
         parameters = () if transport == "udp" else (("transport", transport),)
         return SipUri("sip", user, None, _bare(self.local[0]), self.local[1], parameters)
 
