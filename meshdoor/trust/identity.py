@@ -171,7 +171,8 @@ def certificate_key(der: bytes) -> bytes:
     if constraints.ca:
         raise IdentityError("the certificate is one of an authority")
     key = public.public_bytes_raw()
-    if not same_name or not _signed_by(key, certificate):
+    whole = der.endswith(b"\0" + certificate.signature)  # no unused bits, or one key had several certificates
+    if not same_name or not whole or not _signed_by(key, certificate):
         raise IdentityError("the certificate is not self-signed")
     return key
 

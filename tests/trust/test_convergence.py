@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from functools import lru_cache
 
 import pytest
@@ -11,10 +12,24 @@ from hypothesis import strategies as st
 
 from meshdoor.errors import StatementError
 from meshdoor.trust.history import History
+from meshdoor.trust.identity import is_p256
 from meshdoor.trust.permissions import Permission, Role
 from meshdoor.trust.roster import Roster
-from meshdoor.trust.statement import Body, Change, Statement
-from tests.trust.house import DEVICES, NAMES, admit, chain, founding, history, key, names, revoke, say
+from meshdoor.trust.statement import Admit, Body, Change, Statement
+from tests.trust.house import (
+    BROWSERS,
+    DEVICES,
+    NAMES,
+    admit,
+    admit_phone,
+    chain,
+    founding,
+    history,
+    key,
+    names,
+    revoke,
+    say,
+)
 from tests.trust.reference import Reference
 
 FAMILY = chain(
@@ -29,7 +44,11 @@ ADMINS = ("Hall", "Kitchen", "Bedroom", "Attic")
 def a_body(dice: random.Random) -> Body:
     who = dice.choice(NAMES)
     role = dice.choice([None, None, None, *Role])
+    browser = dice.choice(list(BROWSERS))
     bodies: list[Body] = [
+        a_phone(dice, browser),
+        revoke(browser),
+        Change(key(browser), name=f"{browser} {dice.randrange(9)}"),
         admit(who, role, dice.choice([None, None, Permission, ()])),
         admit(dice.choice(ADMINS)),
         revoke(who),
@@ -39,6 +58,14 @@ def a_body(dice: random.Random) -> Body:
         Change(key(who)),
     ]
     return dice.choice(bodies)
+
+
+def a_phone(dice: random.Random, name: str) -> Body:
+    """It stays, or is a guest, or may admit; its key may be one that can author statements."""
+    if dice.random() < 0.2:
+        return replace(admit("Phone"), until=dice.randrange(9))
+    until = dice.choice([None, dice.randrange(9)])
+    return admit_phone(name, until, dice.choice([None, (), Permission if until is None else (Permission.VIEW,)]))
 
 
 def a_pool(dice: random.Random, size: int) -> list[Statement]:
@@ -97,6 +124,10 @@ def hear(carried: list[bytes]) -> History:
 def check(roster: Roster) -> None:
     """What holds in every roster."""
     for member in [*roster.members.values(), *roster.revoked.values()]:
+        if is_p256(member.key) or member.until is not None:
+            assert member.role is Role.PHONE
+        if member.until is not None:
+            assert Permission.ADMIT not in member.permissions
         if member.role in (Role.DOOR, Role.LOCK):
             assert member.permissions <= {Permission.RING}
     assert not roster.members.keys() & roster.revoked.keys()
@@ -193,6 +224,30 @@ def test_two_halves_of_a_house_put_each_other_out_and_heal() -> None:
         hall.add(carried)
     same(hall, kitchen)
     assert names(hall.roster) == {"Hall", "Bedroom", "Gate", "Attic"}
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.integers(0, 2**32))
+def test_what_is_said_of_phones_in_their_absence_converges(seed: int) -> None:
+    dice = random.Random(seed)
+    pool = list(FAMILY)
+    while len(pool) < 16:
+        name = dice.choice(list(BROWSERS))
+        body = dice.choice([a_phone(dice, name), a_phone(dice, name), revoke(name), revoke(dice.choice(ADMINS))])
+        statement = say(dice.choice(ADMINS[:3]), body, *dice.sample(pool[-6:], dice.choice([1, 2])))
+        if statement not in pool:
+            pool.append(statement)
+    shuffled = dice.sample(pool, len(pool))
+    one, other = hear([each.carried for each in pool]), hear([each.carried for each in shuffled])
+    same(one, other)
+    check(one.roster)
+    heard = [Statement.parse(carried) for carried in one.wire()]
+    assert set(one.roster.members) == Reference(heard).members()
+    for member in one.roster.members.values():
+        if member.role is Role.PHONE:
+            (first,) = [each for each in heard if each.id == member.seniority[1]]
+            assert isinstance(first.body, Admit)
+            assert member.until == first.body.until
 
 
 @settings(max_examples=60, deadline=None)

@@ -14,10 +14,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from meshdoor.errors import IdentityError
-from meshdoor.trust.identity import Identity, certificate_key, device_id, verify
+from meshdoor.trust.identity import Identity, certificate_key, device_id, is_key, verify
+from tests.fakes.phone import P256Key
 
 ONE = Identity.generate(lambda size: b"\x01" * size)
 TWO = Identity.generate(lambda size: b"\x02" * size)
+ALICE = P256Key.of(7)
 
 SERIAL = bytes.fromhex("a003020102020f")  # version 3, then the beginning of a serial number of 15 bytes
 
@@ -78,6 +80,38 @@ def test_what_is_no_key_or_signature_verifies_nothing() -> None:
     assert not verify(bytes(32), bytes(64), b"")
 
 
+@pytest.mark.parametrize(
+    ("data", "is_one"),
+    [(ONE.key, True), (ALICE.key, True), (b"\4" + ALICE.key[1:], False), (b"", False), (bytes(33), False)],
+)
+def test_a_key_is_known_by_its_form(data: bytes, is_one: bool) -> None:
+    assert is_key(data) is is_one
+
+
+def test_a_phone_may_sign_with_p_256() -> None:
+    signature = ALICE.sign(b"data")
+    assert verify(ALICE.key, signature, b"data")
+    assert not verify(ALICE.key, signature, b"date")
+    assert not verify(P256Key.of(8).key, signature, b"data")
+    assert not verify(ONE.key, signature, b"data")
+    assert not verify(ALICE.key, ONE.sign(b"data"), b"data")
+
+
+@settings(max_examples=100)
+@given(st.integers(0, 63), st.integers(1, 255))
+def test_no_byte_of_a_p_256_signature_can_be_changed(place: int, flip: int) -> None:
+    signature = bytearray(ALICE.sign(b"data"))
+    signature[place] ^= flip
+    assert not verify(ALICE.key, bytes(signature), b"data")
+
+
+@settings(max_examples=100)
+@given(st.binary(max_size=70), st.binary(min_size=60, max_size=68))
+def test_noise_verifies_nothing(key: bytes, signature: bytes) -> None:
+    assert not verify(key, signature, b"data")
+    assert not verify(b"\2" + key[:32], signature, b"data")
+
+
 def test_the_certificate_names_its_key() -> None:
     assert certificate_key(ONE.certificate) == ONE.key
 
@@ -89,6 +123,7 @@ def test_the_certificate_names_its_key() -> None:
         (ONE.certificate[:-1], "not a mesh certificate"),
         (bytes(2000), "too large"),
         (ONE.certificate[:-1] + bytes([ONE.certificate[-1] ^ 1]), "not self-signed"),
+        (ONE.certificate[:-65] + b"\1" + ONE.certificate[-64:], "not self-signed"),
         (certificate(public=ed25519.Ed25519PrivateKey.generate().public_key()), "not self-signed"),
         (certificate(issuer="b"), "not self-signed"),
         (certificate(ec.generate_private_key(ec.SECP256R1())), "not an Ed25519 key"),

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -23,7 +24,7 @@ from meshdoor.trust.statement import (
     Statement,
     is_name,
 )
-from tests.trust.house import AT, DEVICES, admit, founding, key, say
+from tests.trust.house import AT, DEVICES, admit, admit_phone, founding, key, revoke, say
 
 FOUND = founding()
 ADMIT = say("Hall", admit("Kitchen"), FOUND)
@@ -48,7 +49,12 @@ def altered(statement: Statement, alter: Callable[[dict[str, Any]], object]) -> 
         admit("Kitchen"),
         admit("Gate", permissions=Permission),
         Admit(key("Phone"), b"", "📱 Zoë’s phone", Role.PHONE, frozenset()),
+        admit_phone("Alice"),
+        admit_phone("Alice", until=AT),
+        replace(admit("Phone"), until=0),
         Revoke(key("Kitchen")),
+        Revoke(key("Alice")),
+        Change(key("Alice"), name="Alice’s old phone"),
         Change(key("Kitchen")),
         Change(key("Kitchen"), name="Küche"),
         Change(key("Kitchen"), permissions=frozenset({Permission.VIEW})),
@@ -99,6 +105,47 @@ def test_noise_is_refused(noise: bytes) -> None:
 def test_a_truncated_statement_is_refused(length: int) -> None:
     with pytest.raises(StatementError):
         Statement.parse(ADMIT.carried[:length])
+
+
+def test_only_a_guest_has_an_end() -> None:
+    assert b"until" not in ADMIT.carried
+    assert b"until" not in say("Hall", admit_phone("Alice"), FOUND).carried
+    assert b'"until":1800000000' in say("Hall", admit_phone("Alice", AT), FOUND).carried
+
+
+GUEST = say("Hall", admit_phone("Alice", AT), FOUND)
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "reason"),
+    [
+        ("until", None, "time"),
+        ("until", -1, "time"),
+        ("until", 1.0, "time"),
+        ("until", True, "time"),
+        ("until", 10**12, "time"),
+        ("role", "door", "P-256"),
+        ("permissions", ["view", "admit"], "lets nobody in"),
+        ("certificate", base64.b64encode(DEVICES["Attic"].certificate).decode(), "P-256"),
+        ("key", "04" + key("Alice").hex()[2:], "neither of Ed25519 nor of P-256"),
+        ("key", key("Alice").hex() + "00", "hexadecimal"),
+        ("author", key("Alice").hex(), "hexadecimal"),
+    ],
+)
+def test_a_wrong_phone_is_refused(field: str, value: object, reason: str) -> None:
+    with pytest.raises(StatementError, match=reason):
+        Statement.parse(altered(GUEST, lambda entries: entries.update({field: value})))
+
+
+@pytest.mark.parametrize("statement", [FOUND, say("Hall", revoke("Alice"), FOUND)], ids=["found", "revoke"])
+def test_nothing_but_an_admission_has_an_end(statement: Statement) -> None:
+    with pytest.raises(StatementError, match="other fields"):
+        Statement.parse(altered(statement, lambda entries: entries.update(until=AT)))
+
+
+def test_only_a_phone_is_a_guest() -> None:
+    with pytest.raises(LocalProtocolError, match="only a phone may be a guest"):
+        say("Hall", replace(admit("Kitchen"), until=AT), FOUND)
 
 
 @pytest.mark.parametrize(
