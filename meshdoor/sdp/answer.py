@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from meshdoor.sdp.attributes import Direction
+from meshdoor.sdp.bundle import DTLS, Bundle, Setup, bundled
 from meshdoor.sdp.codec import Codec, codecs_of
 from meshdoor.sdp.crypto import Crypto
 from meshdoor.sdp.description import Media, SessionDescription
@@ -30,7 +31,8 @@ from meshdoor.sdp.negotiation import (
 class TrackCapability:
     """What we can do of one kind of media. The payload types of `codecs` do not matter; `suites` empty
     refuses SRTP, `plain` False refuses RTP in the clear. `kept` are the keys of our last description of the
-    session: one that still fits goes on, and with it what is being sent under it (RFC 4568 §7.1.4)."""
+    session: one that still fits goes on, and with it what is being sent under it (RFC 4568 §7.1.4).
+    With `bundle`, the transport of a leg of ours, it does WebRTC and nothing else; `ssrc` is what it sends there."""
 
     kind: str
     port: int
@@ -41,6 +43,8 @@ class TrackCapability:
     ptime: int | None = None
     rtcp_mux: bool = True
     kept: tuple[Crypto, ...] = ()
+    bundle: Bundle | None = None
+    ssrc: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,11 +83,13 @@ def answer_offer(
     for offered in offer.media:
         capability = left.get(offered.kind)
         accepted = _accept(offer, offered, capability, random_bytes) if capability is not None else None
-        if accepted is not None:
+        if accepted is None:
+            media.append(rejected(offered))
+            tracks.append(None)
+        else:
             del left[offered.kind]
-        medium_, track_ = accepted if accepted is not None else (rejected(offered), None)
-        media.append(medium_)
-        tracks.append(track_)
+            media.append(medium(accepted[0], first=not any(tracks)))
+            tracks.append(accepted[1])
     made = describe(capabilities.address, capabilities.session_id, capabilities.version, media)
     return Answer(made, tuple(tracks))
 
@@ -93,12 +99,13 @@ def _accept(
     offered: Media,
     capability: TrackCapability,
     random_bytes: Callable[[int], bytes],
-) -> tuple[Media, Track] | None:
-    if offered.port == 0 or offered.profile not in PROFILES:
+) -> tuple[TrackPlan, Track] | None:
+    if offered.profile not in PROFILES or not _is_offered(offer, offered):
         return None
-    chosen = _choose(_known(codecs_of(offered), capability.codecs))
+    chosen = _choose(_known(codecs_of(offered), capability))
     keys = _keys(offered, capability, random_bytes)
-    if not chosen or keys is None:
+    bundles = _bundles(offer, offered, capability)
+    if not chosen or keys is None or bundles is None:
         return None
     agreed = Agreement(
         direction=remote_direction(offer, offered).answer(capability.direction),
@@ -107,9 +114,34 @@ def _accept(
         rtcp_mux=capability.rtcp_mux and offered.attribute("rtcp-mux") is not None,
         local_crypto=keys[0],
         remote_crypto=keys[1],
+        local_bundle=bundles[0],
+        remote_bundle=bundles[1],
     )
-    plan = _plan(offered, capability, agreed)
-    return medium(plan, offered.attribute("mid")), track(offer, offered, chosen, agreed)
+    return _plan(offered, capability, agreed), track(offer, offered, chosen, agreed)
+
+
+def _is_offered(offer: SessionDescription, offered: Media) -> bool:
+    """Of WebRTC, what does not share the transport of the first medium is of no use here; port 0 says of one that does
+    only that it has no other (RFC 9143 §6)."""
+    if offered.profile != DTLS:
+        return offered.port != 0
+    if offered is not offer.media[0]:
+        return offered.attribute("mid") in bundled(offer)
+    return offered.port != 0
+
+
+def _bundles(
+    offer: SessionDescription, offered: Media, capability: TrackCapability
+) -> tuple[Bundle | None, Bundle | None] | None:
+    """Our transport and theirs, which both are None where there is no WebRTC; None where one side wants it alone."""
+    ours = capability.bundle
+    if (ours is not None) != (offered.profile == DTLS):
+        return None
+    if ours is None:
+        return None, None
+    theirs = Bundle.of(offer, offered)
+    setup = theirs.setup.answer(ours.setup)
+    return None if setup is Setup.HOLDCONN else (ours.with_setup(setup), theirs)
 
 
 def _choose(known: list[Codec]) -> tuple[Codec, ...]:
@@ -124,10 +156,15 @@ def _choose(known: list[Codec]) -> tuple[Codec, ...]:
     return (chosen,) if event is None else (chosen, event)
 
 
-def _known(offered: tuple[Codec, ...], ours: tuple[Codec, ...]) -> list[Codec]:
-    """The offered codecs that we know, as we answer them."""
-    pairs = ((codec, next((each for each in ours if codec.means(each)), None)) for codec in offered)
-    return [codec.answer(same) for codec, same in pairs if same is not None]
+def _known(offered: tuple[Codec, ...], capability: TrackCapability) -> list[Codec]:
+    """The offered codecs that we know, as we answer them. Browsers list what they have in an order that means little:
+    for them it is ours."""
+    ours = capability.codecs
+    pairs = [(codec, next((each for each in ours if codec.means(each)), None)) for codec in offered]
+    known = [(codec.answer(same), ours.index(same)) for codec, same in pairs if same is not None]
+    if capability.bundle is not None:
+        known.sort(key=lambda pair: pair[1])
+    return [codec for codec, _ in known]
 
 
 def _keys(
@@ -136,7 +173,7 @@ def _keys(
     """Our key and theirs: the first offered that we can do, and a kept or fresh one of the same tag and suite.
     None where policy or the lack of a common suite forbids the profile."""
     if offered.profile not in SECURE_PROFILES:
-        return (None, None) if capability.plain else None
+        return (None, None) if capability.plain or offered.profile == DTLS else None
     for theirs in cryptos_of(offered):
         if theirs.suite in capability.suites:
             kept = (each for each in capability.kept if (each.tag, each.suite) == (theirs.tag, theirs.suite))
@@ -154,4 +191,7 @@ def _plan(offered: Media, capability: TrackCapability, agreed: Agreement) -> Tra
         direction=agreed.direction,
         ptime=capability.ptime,
         rtcp_mux=agreed.rtcp_mux,
+        bundle=agreed.local_bundle,
+        mid=offered.attribute("mid"),
+        ssrc=capability.ssrc,
     )

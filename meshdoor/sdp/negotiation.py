@@ -7,21 +7,23 @@ from dataclasses import dataclass, replace
 
 from meshdoor.errors import SdpError
 from meshdoor.sdp.attributes import Direction, Rtcp, address_type, ptime
+from meshdoor.sdp.bundle import DTLS, Bundle
 from meshdoor.sdp.codec import Codec
 from meshdoor.sdp.crypto import Crypto
 from meshdoor.sdp.description import Line, Media, Section, SessionDescription
 
-# Profiles of RTP: RFC 3551, RFC 3711, RFC 4585, RFC 5124.
+# Profiles of RTP: RFC 3551, RFC 3711, RFC 4585, RFC 5124; that of WebRTC is `bundle.DTLS`.
 AVP, SAVP, AVPF, SAVPF = "RTP/AVP", "RTP/SAVP", "RTP/AVPF", "RTP/SAVPF"
-PROFILES = frozenset({AVP, SAVP, AVPF, SAVPF})
+PROFILES = frozenset({AVP, SAVP, AVPF, SAVPF, DTLS})
 SECURE_PROFILES = frozenset({SAVP, SAVPF})
 DEFAULT_PTIME = 20  # ms, RFC 3551 §4.2
+STREAM = "meshdoor"  # the MediaStream that a browser puts our tracks into (RFC 8830)
 
 
 @dataclass(frozen=True, slots=True)
 class TrackPlan:
     """One medium as we offer it. `port` 0 offers none of it. `rtcp_port` is told only where it is not the
-    next one and not multiplexed."""
+    next one and not multiplexed. `bundle`, `mid` and `ssrc` are for the profile of WebRTC."""
 
     kind: str
     port: int
@@ -32,6 +34,9 @@ class TrackPlan:
     ptime: int | None = None
     rtcp_mux: bool = False
     rtcp_port: int | None = None
+    bundle: Bundle | None = None
+    mid: str | None = None
+    ssrc: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +72,8 @@ class Track:
     ptime: int
     local_crypto: Crypto | None
     remote_crypto: Crypto | None
+    local_bundle: Bundle | None = None
+    remote_bundle: Bundle | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +86,8 @@ class Agreement:
     rtcp_mux: bool
     local_crypto: Crypto | None
     remote_crypto: Crypto | None
+    local_bundle: Bundle | None = None
+    remote_bundle: Bundle | None = None
 
 
 def track(remote: SessionDescription, media: Media, codecs: Iterable[Codec], agreed: Agreement) -> Track:
@@ -101,6 +110,8 @@ def track(remote: SessionDescription, media: Media, codecs: Iterable[Codec], agr
         ptime=ptime(media) or DEFAULT_PTIME,
         local_crypto=agreed.local_crypto,
         remote_crypto=agreed.remote_crypto,
+        local_bundle=agreed.local_bundle,
+        remote_bundle=agreed.remote_bundle,
     )
 
 
@@ -112,29 +123,33 @@ def telephone_event(codecs: Iterable[Codec], clock_rate: int) -> Codec | None:
 
 def remote_direction(remote: SessionDescription, media: Media) -> Direction:
     """What the other side says that it does. Who gives the unspecified address receives nothing: the old
-    way to put a call on hold (RFC 3264 §8.4)."""
+    way to put a call on hold (RFC 3264 §8.4). With ICE that address means nothing (RFC 8840 §4.1)."""
     said = Direction.in_force(media, remote.session)
-    if not remote.address(media).strip("0.:"):
+    if media.profile != DTLS and not remote.address(media).strip("0.:"):
         return Direction.of(said.sends, receives=False)
     return said
 
 
 def describe(address: str, session_id: int, version: int, media: Iterable[Media]) -> SessionDescription:
-    """A description of ours around these media. The scope of a link-local address stays at home."""
+    """A description of ours around these media; those of WebRTC share one transport. The scope of a link-local
+    address stays at home."""
     bare = address.partition("%")[0]
     kind = address_type(bare)
+    made = tuple(media)
+    mids = [mid for each in made if each.profile == DTLS and each.port and (mid := each.attribute("mid"))]
     lines = (
         Line("v", "0"),
         Line("o", f"- {session_id} {version} IN {kind} {bare}"),
         Line("s", "-"),
         Line("c", f"IN {kind} {bare}"),
         Line("t", "0 0"),
+        *((Line("a", f"group:BUNDLE {' '.join(mids)}"), Line("a", f"msid-semantic:WMS {STREAM}")) if mids else ()),
     )
-    return SessionDescription(Section(lines), tuple(media))
+    return SessionDescription(Section(lines), made)
 
 
-def medium(plan: TrackPlan, mid: str | None = None) -> Media:
-    """The media description of one track of ours."""
+def medium(plan: TrackPlan, first: bool = True) -> Media:
+    """The media description of one track of ours; `first`: no other one has told of the shared transport yet."""
     formats = " ".join(str(codec.payload_type) for codec in plan.codecs)
     lines = [Line("m", f"{plan.kind} {plan.port} {plan.profile} {formats}")]
     lines += [line for codec in plan.codecs for line in codec.lines()]
@@ -142,13 +157,22 @@ def medium(plan: TrackPlan, mid: str | None = None) -> Media:
     lines += [Line("a", f"ptime:{plan.ptime}")] if plan.ptime is not None else []
     lines += [Line("a", "rtcp-mux")] if plan.rtcp_mux else []
     lines += [Line("a", f"rtcp:{Rtcp(plan.rtcp_port)}")] if plan.rtcp_port is not None else []
-    lines += [Line("a", f"mid:{mid}")] if mid is not None else []
+    lines += [Line("a", f"mid:{plan.mid}")] if plan.mid is not None else []
+    lines += plan.bundle.lines(first) if plan.bundle is not None else []
+    lines += _names(plan) if plan.direction.sends and plan.ssrc is not None else []
     return Media.of((*lines, Line("a", plan.direction)))
+
+
+def _names(plan: TrackPlan) -> list[Line]:
+    """Of the stream that we send: for a browser's MediaStream, and so that its first packet is known."""
+    return [Line("a", f"msid:{STREAM} {plan.kind}"), Line("a", f"ssrc:{plan.ssrc} cname:{STREAM}")]
 
 
 def rejected(offered: Media) -> Media:
     """The answer to a medium that we do not want: port 0 (RFC 3264 §6)."""
-    return Media.of((Line("m", f"{offered.kind} 0 {offered.profile} {' '.join(offered.formats)}"),))
+    mid = offered.attribute("mid")
+    named = () if mid is None else (Line("a", f"mid:{mid}"),)
+    return Media.of((Line("m", f"{offered.kind} 0 {offered.profile} {' '.join(offered.formats)}"), *named))
 
 
 def cryptos_of(media: Media) -> tuple[Crypto, ...]:

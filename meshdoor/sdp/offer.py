@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from meshdoor.errors import SdpError
+from meshdoor.sdp.bundle import Bundle
 from meshdoor.sdp.codec import Codec, codecs_of
 from meshdoor.sdp.crypto import Crypto
 from meshdoor.sdp.description import Media, SessionDescription
@@ -21,7 +22,8 @@ from meshdoor.sdp.negotiation import (
 
 
 def make_offer(plan: MediaPlan) -> SessionDescription:
-    return describe(plan.address, plan.session_id, plan.version, map(medium, plan.tracks))
+    media = [medium(each, first=not at) for at, each in enumerate(plan.tracks)]
+    return describe(plan.address, plan.session_id, plan.version, media)
 
 
 def apply_answer(plan: MediaPlan, answer: SessionDescription) -> tuple[Track | None, ...]:
@@ -49,6 +51,8 @@ def _apply(planned: TrackPlan, media: Media, answer: SessionDescription) -> Trac
         rtcp_mux=planned.rtcp_mux and media.attribute("rtcp-mux") is not None,
         local_crypto=local,
         remote_crypto=remote,
+        local_bundle=planned.bundle,
+        remote_bundle=Bundle.of(answer, media) if planned.bundle is not None else None,
     )
     return track(answer, media, theirs, agreed)
 
