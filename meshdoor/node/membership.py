@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from meshdoor.errors import Refused, StatementError, UserError
 from meshdoor.trust.history import Added, History
 from meshdoor.trust.identity import Identity
+from meshdoor.trust.invitation import Invitation
 from meshdoor.trust.permissions import DEFAULTS, Permission, Role
 from meshdoor.trust.roster import Member, Roster
 from meshdoor.trust.statement import Admit, Change, Statement
@@ -69,18 +70,34 @@ class Membership:
         self._changed()
         return statement
 
+    def admit_phone(self, key: bytes, invited: Invitation, now: float) -> Member:
+        """Admit a phone as its invitation says. Raises Refused."""
+        self.check_may_admit("let a phone in")
+        name = self._free_name(invited.name, key)
+        self.history.admit(
+            self.identity, Admit(key, b"", name, Role.PHONE, invited.permissions, invited.until), int(now)
+        )
+        self._changed()
+        return self.roster.members[key]
+
     def revoke(self, text: str, now: float) -> Member:
         """Revoke the member of that name or id. Raises Refused, NotFound."""
         self.check_may_admit("revoke a member")
         member = self.roster.find(text)
-        if len(self.administrators()) == 1 and member.key == self.administrators()[0].key:
+        screens = [each.key for each in self.administrators() if each.role is Role.SCREEN]  # a phone needs one
+        if screens == [member.key]:
             raise Refused(
                 f"{member.name} is the last one that may admit: without it nobody could join this home again",
                 "pair another screen first",
             )
-        self.history.revoke(self.identity, member.key, int(now))
-        self._changed()
+        self._revoke(member, now)
         return member
+
+    def end_guest(self, member: Member, now: float) -> None:
+        """Revoke a phone whose time is over. Raises Refused."""
+        self.check_may_admit("revoke a member")
+        assert member.expired(now)
+        self._revoke(member, now)
 
     def rename(self, text: str, name: str, now: float) -> Member:
         """Give the member of that name or id another name. Raises Refused, NotFound."""
@@ -108,6 +125,10 @@ class Membership:
         if Permission.ADMIT not in self.itself.permissions:
             names = ", ".join(sorted(member.name for member in self.administrators()))
             raise Refused(f"a {self.itself.role} may not {what}", f"do it on: {names}")
+
+    def _revoke(self, member: Member, now: float) -> None:
+        self.history.revoke(self.identity, member.key, int(now))
+        self._changed()
 
     def _free_name(self, name: str, key: bytes) -> str:
         taken = {member.name.casefold() for member in self.roster.members.values() if member.key != key}
