@@ -1,30 +1,26 @@
-"""One medium of one leg on the network: two sockets, SRTP both ways, RTCP, and where the peer is.
+"""One medium of one leg on the network: SRTP both ways and RTCP, over a `path.Path` to the peer.
 
 Sound or pictures of the peer go to the `Receiver`, what the peer says about ours to the `Sender`. Packets that do not
-authenticate are counted and dropped. The peer is where the SDP says until an authenticated packet comes from elsewhere
-(symmetric RTP, RFC 4961); in the clear, only the first packet may move it, and only within the same host.
+authenticate are counted and dropped.
 """
 
 from __future__ import annotations
 
-import asyncio
-import socket
 import time
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 from meshdoor.errors import EngineError, RtpError
-from meshdoor.media.datagrams import Datagrams, SocketAddress, bind_pair, socket_address
+from meshdoor.media.datagrams import SocketAddress
 from meshdoor.media.messages import Event, FirstPacketSent, RtpSilence, StreamPlan, StreamStatistics
+from meshdoor.media.path import Path as Way
 from meshdoor.media.sink import Sink, SinkOwner
 from meshdoor.rtp.packet import RtpPacket, is_rtcp
 from meshdoor.rtp.session import Collided, KeyFrameRequested, Left, Measured, PacketsRequested, RtcpSession
 from meshdoor.rtp.srtp import Protector, Unprotector, protector, unprotector
 
-MAX_BURST = 64  # datagrams read before others have their turn; ours
 SILENCE = 3.0  # s; ours
 
 
@@ -72,59 +68,54 @@ class Receiver(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class ChannelOwner:
-    """Of which leg and medium a channel is, who hears of it, and the port that it has to have (0: any)."""
+    """Of which leg and medium a channel is, and who hears of it."""
 
     leg: str
     media: str
     emit: Callable[[Event], None]
-    port: int = 0
 
 
 class Channel:
-    """Bound when made; speaks from `start` on; `close` ends it."""
+    """Speaks from `start` on; `close` ends it, and its path."""
 
     def __init__(
-        self, owner: ChannelOwner, local: str, ssrc: int, cname: str, clock: Callable[[], float] = time.monotonic
+        self, owner: ChannelOwner, path: Way, ssrc: int, cname: str, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        """Raises EngineError when the local address cannot be used."""
         self.owner = owner
         self.ssrc = ssrc
         self.plan: StreamPlan | None = None
         self.sink: Sink | None = None
         self.clock = clock
         self._cname = cname
-        self._loop = asyncio.get_running_loop()
-        self._rtp, self._rtcp = bind_pair(local, owner.port)
-        self.port: int = self._rtp.getsockname()[1]
+        self._path = path
         self._session = RtcpSession(ssrc, cname, 90_000)
         self.sender: Sender | None = None
         self.receiver: Receiver | None = None
         self._protector: Protector = protector(None)
         self._unprotector: Unprotector = unprotector(None)
-        self._datagrams: Datagrams | None = None
-        self._rtcp_address: SocketAddress | None = None
-        self._moved = False
         self._reading = False
         self._heard = self._started = 0.0
         self._silent = False
         self._refused = self._key_frames_requested = 0
         self._measured = Measured(None, 0.0, 0, 0.0)
 
+    @property
+    def port(self) -> int:
+        return self._path.port
+
     def start(self, plan: StreamPlan) -> None:
         """Takes a plan, the first or another. The ends are attached anew after it."""
         self._detach()
-        address = self._address(plan.remote.host, plan.remote.port)
-        self._rtcp_address = self._address(plan.rtcp.host, plan.rtcp.port) if plan.rtcp else None
+        self._path.aim(plan)
         before, self.plan = self.plan, plan
         number = self.sink.next_number if self.sink and before and before.tx_key == plan.tx_key else None
         self._change_keys(before, plan)
-        if before is None or before.remote != plan.remote or self._datagrams is None:
-            self._datagrams, self._moved = Datagrams(self._rtp, address), False
         if before is None or before.clock_rate != plan.clock_rate:
             self._session = RtcpSession(self.ssrc, self._cname, plan.clock_rate)
-        self.sink = self._make_sink(plan, self._datagrams, number)
+        self.sink = self._make_sink(plan, number)
         self._started = self._heard = self.clock()
-        self._read(True)
+        self._reading = True
+        self._path.read(self._arrived)
 
     def follows(self, plan: StreamPlan) -> bool:
         """Whether it speaks by this plan now."""
@@ -143,12 +134,12 @@ class Channel:
         """No media until the next `start`; the ports stay."""
         self._say_goodbye()
         self._detach()
-        self._read(False)
+        self._reading = False
+        self._path.read(None)
 
     def close(self) -> None:
         self.stop()
-        self._rtp.close()
-        self._rtcp.close()
+        self._path.close()
 
     def tick(self, now: float) -> None:
         """Sends the report that is due, and tells of silence."""
@@ -202,12 +193,6 @@ class Channel:
             round_trip=measured.round_trip,
         )
 
-    def _address(self, host: str, port: int) -> SocketAddress:
-        family, address = socket_address(host, port)
-        if family != self._rtp.family:
-            raise EngineError(f"{host} is of another address family than this leg")
-        return address
-
     def _change_keys(self, before: StreamPlan | None, plan: StreamPlan) -> None:
         """The same key goes on with the same object: its indices must never begin again."""
         if before is None or before.tx_key != plan.tx_key:
@@ -215,9 +200,9 @@ class Channel:
         if before is None or before.rx_key != plan.rx_key:
             self._unprotector = unprotector(plan.rx_key)
 
-    def _make_sink(self, plan: StreamPlan, datagrams: Datagrams, number: int | None) -> Sink:
+    def _make_sink(self, plan: StreamPlan, number: int | None) -> Sink:
         owner = SinkOwner(self._first_sent, self._blocked, self._want_key_frame)
-        sink = Sink(datagrams, self._protector, plan.payload_type, self._session, owner, number)
+        sink = Sink(self._path.outgoing, self._protector, plan.payload_type, self._session, owner, number)
         sink.open = False
         if self.sink is not None:
             sink.counters, sink.fresh = self.sink.counters, self.sink.fresh
@@ -227,10 +212,9 @@ class Channel:
         self.owner.emit(FirstPacketSent(self.owner.leg, self.owner.media, self.clock()))
 
     def _blocked(self) -> None:
-        self._loop.add_writer(self._rtp, self._writable)
+        self._path.on_writable(self._writable)
 
     def _writable(self) -> None:
-        self._loop.remove_writer(self._rtp)
         if self.sink is not None:
             self.sink.flush()
 
@@ -243,61 +227,34 @@ class Channel:
             if end is not None:
                 end.close()
         self.sender = self.receiver = None
-        self._loop.remove_writer(self._rtp)
+        self._path.on_writable(None)
 
     def _say_goodbye(self) -> None:
         if self._reading and self._session.next_deadline() is not None:
             self._send_rtcp(self._session.goodbye(self.clock()))
 
-    def _read(self, on: bool) -> None:
-        if on == self._reading:
-            return
-        self._reading = on
-        for sock in (self._rtp, self._rtcp):
-            if on:
-                self._loop.add_reader(sock, self._readable, sock)
-            else:
-                self._loop.remove_reader(sock)
-
     def _send_rtcp(self, compound: bytes) -> None:
-        if self._datagrams is None:
-            return
-        sock = self._rtp if self._rtcp_address is None else self._rtcp
-        with suppress(OSError):  # the next one is due soon
-            sock.sendto(self._protector.protect_rtcp(compound), self._rtcp_address or self._datagrams.address)
+        if self._reading:
+            self._path.send_rtcp(self._protector.protect_rtcp(compound))
 
-    def _readable(self, sock: socket.socket) -> None:
-        for _ in range(MAX_BURST):
-            try:
-                data, address = sock.recvfrom(65535)
-            except OSError:
-                return
-            try:
-                self._receive(data, address, self.clock())
-            except RtpError:
-                self._refused += 1
-            if not self._reading:
-                return
+    def _arrived(self, data: bytes, address: SocketAddress) -> None:
+        try:
+            self._receive(data, address, self.clock())
+        except RtpError:
+            self._refused += 1
 
     def _receive(self, data: bytes, address: SocketAddress, now: float) -> None:
         if is_rtcp(data):
             self._session.receive_rtcp(self._unprotector.unprotect_rtcp(data), now)
+            self._heard, self._silent = now, False
             self._handle_feedback(now)
             return
         packet = RtpPacket.parse(self._unprotector.unprotect(data))
         self._session.received(packet, now)
-        self._follow(address)
+        self._path.authenticated(address)
         self._heard, self._silent = now, False
         if self.receiver is not None:
             self.receiver.receive(packet, now)
-
-    def _follow(self, address: SocketAddress) -> None:
-        assert self._datagrams is not None
-        assert self.plan is not None
-        if address == self._datagrams.address:
-            return
-        if self.plan.rx_key is not None or (not self._moved and address[0] == self._datagrams.address[0]):
-            self._datagrams.address, self._moved = address, True
 
     def _handle_feedback(self, now: float) -> None:
         while (event := self._session.next_event()) is not None:

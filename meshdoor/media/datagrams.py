@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import socket
 import struct
+from typing import Protocol
 
 from meshdoor.errors import EngineError
 
@@ -66,6 +67,15 @@ def _bound(local: str, port: int) -> socket.socket:
     return bound
 
 
+class Outgoing(Protocol):
+    """What a sink sends through."""
+
+    def send(self, data: bytes | memoryview, size: int) -> int:
+        """Sends `data` as datagrams of `size` bytes (the last may be shorter). How many bytes of it left: fewer than
+        all, and a multiple of `size`, when the socket is full. Raises OSError."""
+        ...
+
+
 class Datagrams:
     """Sends through one socket, several datagrams in one call as long as the kernel takes that."""
 
@@ -75,8 +85,7 @@ class Datagrams:
         self._socket = sock
 
     def send(self, data: bytes | memoryview, size: int) -> int:
-        """Sends `data` as datagrams of `size` bytes (the last may be shorter). How many bytes of it left: fewer than
-        all, and a multiple of `size`, when the socket is full. Raises OSError."""
+        """See `Outgoing`."""
         if not self.segmented or len(data) <= size:
             return self._send_each(data, size)
         try:

@@ -16,7 +16,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from typing import Any
 from meshdoor.errors import EngineError, LocalProtocolError, MeshdoorError
 from meshdoor.media import rehearsal
 from meshdoor.media.background import wait_for_workers
+from meshdoor.media.bundle import Bundle
 from meshdoor.media.channel import Channel, ChannelOwner
 from meshdoor.media.leg import Leg
 from meshdoor.media.messages import (
@@ -47,13 +48,17 @@ from meshdoor.media.messages import (
     Message,
     OpenLeg,
     Ping,
+    Prepare,
     Ready,
     Snapshot,
     StartLeg,
     decode,
     encode,
 )
+from meshdoor.media.path import Path as Way
+from meshdoor.media.path import UdpPath
 from meshdoor.media.studio import NodeStudio
+from meshdoor.media.webrtc_leg import WebrtcLeg
 
 log = logging.getLogger(__name__)
 
@@ -73,6 +78,9 @@ class Engine:
         self._legs: dict[str, Leg] = {}
         self._ticker: asyncio.TimerHandle | None = None
         self._next_statistics = 0.0
+        self._opening: set[str] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._webrtc: asyncio.Event | None = None  # set when it is loaded
         self._cname = os.urandom(6).hex()  # RFC 7022 §4.2: tells nothing of this host
         self._handlers: dict[type, Callable[[Any], Answer | None]] = {
             Hello: self._hello,
@@ -82,6 +90,7 @@ class Engine:
             CloseLeg: self._close_leg,
             KeyFrame: lambda command: self._devices.key_frame(),
             Capture: lambda command: self._devices.capture(command.on),
+            Prepare: self._load,
             Dtmf: lambda command: self._leg(command.leg).dtmf(command.digits),
             Snapshot: self._snapshot,
             GetStatistics: self._statistics,
@@ -95,7 +104,10 @@ class Engine:
         except LocalProtocolError as error:
             log.error("the node sent %s", error)
             return
-        self._send(encode(self._answer(command), request))
+        if isinstance(command, OpenLeg) and command.webrtc:
+            self._spawn(self._answer_later(command, request))
+        else:
+            self._send(encode(self._answer(command), request))
 
     def emit(self, event: Event) -> None:
         self._send(encode(event))
@@ -103,11 +115,16 @@ class Engine:
     def close(self) -> None:
         if self._ticker is not None:
             self._ticker.cancel()
-        for leg in self._legs.values():
-            leg.close()
-        self._legs.clear()
+        self._opening.clear()
+        for name in tuple(self._legs):
+            self._end(name)
         if self._studio is not None:
             self._studio.close()
+
+    async def aclose(self) -> None:
+        """Also says goodbye to browsers."""
+        self.close()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _answer(self, command: Message) -> Answer:
         """Whatever goes wrong in one command goes wrong for it alone."""
@@ -116,11 +133,22 @@ class Engine:
             if handler is None:
                 raise EngineError(f"{type(command).__name__} is no command")
             return handler(command) or Done()
-        except MeshdoorError as error:
-            return Failed(str(error))
         except Exception as error:
-            log.exception("%s failed", type(command).__name__)
-            return Failed(f"{type(error).__name__}: {error}")
+            return _failed(command, error)
+
+    async def _answer_later(self, command: OpenLeg, request: int | None) -> None:
+        """Opening a leg to a browser takes a while."""
+        answer: Answer
+        try:
+            answer = await self._open_webrtc(command)
+        except Exception as error:
+            answer = _failed(command, error)
+        self._send(encode(answer, request))
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        task = asyncio.get_running_loop().create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     @property
     def _devices(self) -> NodeStudio:
@@ -141,29 +169,81 @@ class Engine:
         rehearsal.begin(hello.video)
         return Ready(os.getpid())
 
-    def _open(self, command: OpenLeg) -> LegOpened:
-        if command.leg in self._legs:
-            raise EngineError(f"leg {command.leg} is open already")
-        if len(self._legs) >= MAX_LEGS:
+    def _load(self, command: Prepare) -> None:
+        self._prepare()
+
+    def _prepare(self) -> asyncio.Event:
+        """Whether WebRTC is loaded; begins to load it."""
+        if self._webrtc is None:
+            loop, loaded = asyncio.get_running_loop(), asyncio.Event()
+            self._webrtc = loaded
+            rehearsal.load_webrtc(lambda: _tell(loop, loaded.set))
+        return self._webrtc
+
+    def _check(self, name: str) -> None:
+        if name in self._legs or name in self._opening:
+            raise EngineError(f"leg {name} is open already")
+        if len(self._legs) + len(self._opening) >= MAX_LEGS:
             raise EngineError(f"{MAX_LEGS} legs are open")
+
+    def _open(self, command: OpenLeg) -> LegOpened:
+        self._check(command.leg)
         studio = self._devices
-        of_audio = ChannelOwner(command.leg, AUDIO, self.emit, command.audio_port)
-        of_video = ChannelOwner(command.leg, VIDEO, self.emit, command.video_port)
-        audio = Channel(of_audio, command.local, studio.audio_ssrc, self._cname)
+        sound = UdpPath(command.local, command.audio_port)
         try:
-            video = Channel(of_video, command.local, studio.video_ssrc, self._cname)
+            pictures = UdpPath(command.local, command.video_port)
         except EngineError:
-            audio.close()
+            sound.close()
             raise
-        leg = self._legs[command.leg] = Leg(command.leg, audio, video, studio, self.emit)
+        return self._keep(Leg(command.leg, *self._channels(command.leg, sound, pictures), studio, self.emit))
+
+    async def _open_webrtc(self, command: OpenLeg) -> LegOpened:
+        """Another command may close it meanwhile."""
+        name, studio = command.leg, self._devices
+        self._check(name)
+        self._opening.add(name)
+        try:
+            await self._prepare().wait()
+            from meshdoor.media import webrtc
+
+            transport = await webrtc.Transport.open((command.local, *command.addresses), command.ice_servers)
+        except BaseException:
+            self._opening.discard(name)
+            raise
+        if name not in self._opening:
+            await transport.aclose()
+            raise EngineError(f"leg {name} was closed")
+        self._opening.discard(name)
+        bundle = Bundle(transport)
+        channels = self._channels(name, bundle.audio, bundle.video)
+        return self._keep(WebrtcLeg(name, transport, channels, studio, self.emit))
+
+    def _channels(self, leg: str, sound: Way, pictures: Way) -> tuple[Channel, Channel]:
+        studio = self._devices
+        return (
+            Channel(ChannelOwner(leg, AUDIO, self.emit), sound, studio.audio_ssrc, self._cname),
+            Channel(ChannelOwner(leg, VIDEO, self.emit), pictures, studio.video_ssrc, self._cname),
+        )
+
+    def _keep(self, leg: Leg) -> LegOpened:
+        self._legs[leg.name] = leg
         if self._ticker is None:
             self._tick()
         return leg.opened
 
     def _close_leg(self, command: CloseLeg) -> LegStatistics:
-        leg = self._leg(command.leg)
-        del self._legs[command.leg]
-        return leg.close()
+        if command.leg in self._opening:
+            self._opening.discard(command.leg)
+            return LegStatistics(command.leg)
+        self._leg(command.leg)
+        return self._end(command.leg)
+
+    def _end(self, name: str) -> LegStatistics:
+        leg = self._legs.pop(name)
+        last = leg.close()
+        if isinstance(leg, WebrtcLeg):
+            self._spawn(leg.aclose())
+        return last
 
     def _snapshot(self, command: Snapshot) -> None:
         path = Path(command.path)
@@ -195,6 +275,19 @@ class Engine:
             self._ticker = asyncio.get_running_loop().call_later(TICK, self._tick)
 
 
+def _failed(command: Message, error: Exception) -> Failed:
+    if isinstance(error, MeshdoorError):
+        return Failed(str(error))
+    log.error("%s failed", type(command).__name__, exc_info=error)
+    return Failed(f"{type(error).__name__}: {error}")
+
+
+def _tell(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
+    """From a thread into the loop, which may be gone."""
+    with suppress(RuntimeError):
+        loop.call_soon_threadsafe(call)
+
+
 async def serve(port: socket.socket) -> None:
     """Until the other end is closed."""
     loop = asyncio.get_running_loop()
@@ -210,7 +303,7 @@ async def serve(port: socket.socket) -> None:
         while data := await _receive(loop, port):
             engine.handle(data)
     finally:
-        engine.close()
+        await engine.aclose()
 
 
 async def _receive(loop: asyncio.AbstractEventLoop, port: socket.socket) -> bytes:

@@ -38,12 +38,14 @@ from meshdoor.media.messages import (
     Gates,
     GetStatistics,
     Hello,
+    IceServer,
     KeyFrame,
     LegOpened,
     LegStatistics,
     Message,
     OpenLeg,
     Ping,
+    Prepare,
     Ready,
     Snapshot,
     StartLeg,
@@ -83,6 +85,7 @@ class Engine:
         self._pending: dict[int, asyncio.Future[Answer]] = {}
         self._requests = 0
         self._legs: dict[str, None] = {}
+        self._browsers = False
         self._runner: asyncio.Task[None] | None = None
 
     async def __aenter__(self) -> Engine:
@@ -107,6 +110,22 @@ class Engine:
         answer = await self._ask(OpenLeg(leg, local, *ports), LegOpened)
         self._legs[leg] = None
         return answer
+
+    async def open_webrtc(self, leg: str, addresses: Sequence[str], servers: Sequence[IceServer] = ()) -> LegOpened:
+        """A leg to a browser, which may find it at these addresses of this host. One in an engine that died cannot be
+        opened again: the browser would have to be told."""
+        local, *others = addresses
+        asked = OpenLeg(leg, local, webrtc=True, addresses=tuple(others), ice_servers=tuple(servers))
+        answer = await self._ask(asked, LegOpened)
+        self._legs[leg] = None
+        return answer
+
+    async def prepare(self) -> None:
+        """Browsers may be called from now on: what they need is loaded before the first of them is, in this engine and
+        in those after it."""
+        self._browsers = True
+        if self._ready.is_set():
+            await self._ask(Prepare(), Done)
 
     async def start_leg(self, start: StartLeg) -> None:
         await self._ask(start, Done)
@@ -235,6 +254,9 @@ class Engine:
             return f"refused its settings: {ready}"
         self.pid = ready.pid
         self._ready.set()
+        if self._browsers:
+            with suppress(EngineError):
+                await self._ask(Prepare(), Done)
         self._on_event(EngineReady(ready.pid))
         while True:
             await asyncio.sleep(PING_INTERVAL)

@@ -1,8 +1,8 @@
 """One peer's share of the media: a channel each for sound and pictures, and what is attached to them.
 
-A channel (`channel`) has the sockets, the keys and RTCP. To it are attached a `Sender`, which brings what goes out, and
-a `Receiver`, which takes what comes in. A leg knows them by the interfaces below only; the studio makes them, since it
-has the devices that all legs share.
+A channel (`channel`) has the path to the peer, the keys and RTCP. To it are attached a `Sender`, which brings what goes
+out, and a `Receiver`, which takes what comes in. A leg knows them by the interfaces below only; the studio makes them,
+since it has the devices that all legs share.
 """
 
 from __future__ import annotations

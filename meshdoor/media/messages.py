@@ -55,14 +55,54 @@ class Hello:
 
 
 @dataclass(frozen=True, slots=True)
+class IceServer:
+    """A STUN or TURN server: an RTCIceServer of browsers."""
+
+    urls: tuple[str, ...]
+    username: str = ""
+    credential: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class OpenLeg:
     """Bind the sockets of a leg to the local address that is used towards the peer (an IPv6 link-local one with its
-    scope). Answer: `LegOpened`. Ports other than 0 are those that the leg had in an engine that died."""
+    scope). Answer: `LegOpened`. Ports other than 0 are those that the leg had in an engine that died.
+
+    `webrtc`: towards a browser, over ICE and DTLS-SRTP; then `addresses` are others of this host to be found at, and
+    the ports mean nothing.
+    """
 
     leg: str
     local: str
     audio_port: int = 0
     video_port: int = 0
+    webrtc: bool = False
+    addresses: tuple[str, ...] = ()
+    ice_servers: tuple[IceServer, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class IceDescription:
+    """What a WebRTC leg says of itself in SDP: `fingerprint` as in `a=fingerprint`, candidates as in `a=candidate`."""
+
+    ufrag: str
+    password: str = field(repr=False)
+    fingerprint: str
+    candidates: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class IceRemote:
+    """What the peer of a WebRTC leg says of itself, and the parts that this end plays: `controlling` in ICE (whose
+    offer it was), `client` in DTLS. `lite`: the peer only answers checks."""
+
+    ufrag: str
+    password: str = field(repr=False)
+    fingerprint: str
+    candidates: tuple[str, ...]
+    controlling: bool
+    client: bool
+    lite: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,12 +159,17 @@ class Gates:
 @dataclass(frozen=True, slots=True)
 class StartLeg:
     """Media flows from now on. Sent again for the same leg, it changes the plan; keys that stay the same go on where
-    they were. A medium that is None is closed."""
+    they were. A medium that is None is closed.
+
+    A WebRTC leg needs `ice`, once: its media flow when a way to the peer was found, under keys of DTLS; `LegFailed`
+    tells that there is none, or none any more.
+    """
 
     leg: str
     audio: StreamPlan | None = None
     video: StreamPlan | None = None
     gates: Gates = Gates()
+    ice: IceRemote | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +195,11 @@ class Capture:
     """Open the camera before anybody looks, so that the first picture needs not wait for it; or no longer."""
 
     on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Prepare:
+    """A browser may be called soon: load what WebRTC needs, in the background."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,12 +249,14 @@ class Ready:
 
 @dataclass(frozen=True, slots=True)
 class LegOpened:
-    """Ports for the SDP. RTCP without rtcp-mux is received one port higher."""
+    """Ports for the SDP. RTCP without rtcp-mux is received one port higher. `ice` is that of a WebRTC leg, whose
+    media share one port."""
 
     audio_port: int
     video_port: int
     audio_ssrc: int
     video_ssrc: int
+    ice: IceDescription | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -342,6 +394,7 @@ Command = (
     | CloseLeg
     | KeyFrame
     | Capture
+    | Prepare
     | Dtmf
     | Snapshot
     | GetStatistics

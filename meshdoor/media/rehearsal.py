@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from functools import partial
 
 from meshdoor.errors import MeshdoorError
@@ -21,6 +22,18 @@ log = logging.getLogger(__name__)
 def begin(video: VideoFormat) -> None:
     """In a thread, which ends after one picture and one piece of sound."""
     Worker(partial(rehearse, video), "rehearsal").start()
+
+
+def load_webrtc(then: Callable[[], None] = lambda: None) -> None:
+    """In a thread: the code of ICE and DTLS, which takes a second on a Pi; then call, from that thread."""
+
+    def load() -> None:
+        from meshdoor.media import webrtc
+
+        webrtc.rehearse()
+        then()
+
+    Worker(load, "loading WebRTC").start()
 
 
 def rehearse(video: VideoFormat) -> None:

@@ -11,7 +11,7 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from meshdoor.media.datagrams import Datagrams
+from meshdoor.media.datagrams import Outgoing
 from meshdoor.ratelimit import RateLimit
 from meshdoor.rtp.group import Group
 from meshdoor.rtp.packet import HEADER, HEADER_LENGTH
@@ -77,7 +77,7 @@ class Sink:
 
     def __init__(
         self,
-        datagrams: Datagrams,
+        outgoing: Outgoing,
         protector: Protector,
         payload_type: int,
         session: RtcpSession,
@@ -89,7 +89,7 @@ class Sink:
         self.fresh = True
         self.counters = SinkCounters()
         self.payload_type = payload_type
-        self._datagrams = datagrams
+        self._outgoing = outgoing
         self._protector = protector
         self._session = session
         self._owner = owner
@@ -198,7 +198,7 @@ class Sink:
     def _send(self, data: bytes | memoryview, size: int) -> int:
         """Bytes that are dealt with: also what cannot be sent at all, such as to a network that has gone."""
         try:
-            sent = self._datagrams.send(data, size)
+            sent = self._outgoing.send(data, size)
         except OSError:
             self.counters.send_errors += 1
             return len(data)

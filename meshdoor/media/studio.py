@@ -37,7 +37,8 @@ class NodeStudio:
     """Made in the loop; closed with `close`."""
 
     def __init__(self, hello: Hello, emit: Emit) -> None:
-        self.audio_ssrc, self.video_ssrc = secrets.randbits(32), secrets.randbits(32)
+        self.audio_ssrc = secrets.randbits(32)
+        self.video_ssrc = self.audio_ssrc ^ 1  # never the same: browsers are sent both under one key
         self._loop = asyncio.get_running_loop()
         self._emit = emit
         self._files = Background("files")

@@ -3,21 +3,24 @@
 A door offers video that it sends and audio both ways, with a key of this branch alone (design: a loser cannot
 decrypt the winner's call). A screen answers. What both agreed on becomes the plan of a leg. Later offers and answers
 of a session go on with its keys, so that what flows is not disturbed.
+
+A leg to a browser is opened as such, and then all this is WebRTC: one transport for both media, keys by DTLS.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
+from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 from meshdoor.errors import SdpError
-from meshdoor.media.messages import Address, LegOpened, StreamPlan
+from meshdoor.media.messages import Address, Gates, IceDescription, IceRemote, LegOpened, StartLeg, StreamPlan
+from meshdoor.media.suites import suites
 from meshdoor.rtp.srtp_keys import MasterKey
 from meshdoor.sdp.answer import Answer, Capabilities, TrackCapability, answer_offer
-from meshdoor.sdp.attributes import Direction
+from meshdoor.sdp.attributes import Direction, Fingerprint
+from meshdoor.sdp.bundle import DTLS, Bundle, Setup
 from meshdoor.sdp.codec import TELEPHONE_EVENT, Codec, codecs_of
 from meshdoor.sdp.crypto import Crypto
 from meshdoor.sdp.description import Media, SessionDescription
@@ -25,7 +28,6 @@ from meshdoor.sdp.negotiation import SAVPF, MediaPlan, Track, TrackPlan, cryptos
 from meshdoor.sdp.offer import apply_answer, make_offer
 from meshdoor.transport.addresses import towards
 
-GCM, CM = "AEAD_AES_128_GCM", "AES_CM_128_HMAC_SHA1_80"
 FEEDBACK = ("nack", "nack pli", "ccm fir")
 NOWHERE = "127.0.0.1"
 NO_PORT = 9  # the discard port: a medium that cannot flow now (RFC 8866 §5.14)
@@ -38,8 +40,19 @@ AUDIO = (
     Codec(102, TELEPHONE_EVENT, 8000, 1, "0-15"),
 )
 VIDEO = (Codec(96, "H264", 90000, 1, "profile-level-id=42e01f;packetization-mode=1", FEEDBACK),)
+# A browser without H.264 (some builds of Firefox and Chromium) has VP8.
+BROWSER_VIDEO = (*VIDEO, Codec(97, "VP8", 90000, 1, "", FEEDBACK))
 
-Streams = tuple[StreamPlan | None, StreamPlan | None]  # audio and video
+
+class Streams(NamedTuple):
+    """What both sides agreed on. `ice` is for a browser."""
+
+    audio: StreamPlan | None = None
+    video: StreamPlan | None = None
+    ice: IceRemote | None = None
+
+    def start(self, leg: str, gates: Gates) -> StartLeg:
+        return StartLeg(leg, self.audio, self.video, gates, self.ice)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,16 +67,6 @@ PRESSED = Wish(Direction.SENDRECV, Direction.SENDONLY)  # a door that rings
 RUNG = Wish(Direction.SENDRECV, Direction.RECVONLY)
 
 
-@cache
-def suites() -> tuple[str, str]:
-    """The SRTP suites, the cheaper on this CPU first: GCM where it has AES instructions."""
-    try:
-        words = set(Path("/proc/cpuinfo").read_text(errors="replace").split())
-    except OSError:
-        words = set()
-    return (GCM, CM) if "aes" in words else (CM, GCM)
-
-
 def local_address(peer: str) -> str:
     """The address of this host that packets to `peer` leave from; a link-local one with its scope. That of the
     loopback if the link went down meanwhile, or the network with it."""
@@ -76,6 +79,8 @@ def local_address(peer: str) -> str:
 def offer(local: str, opened: LegOpened | None, wish: Wish = PRESSED) -> MediaPlan:
     """What we offer on one leg, under fresh keys. Without a leg (no media engine) it rings with nothing to see."""
     audio_port, video_port = (opened.audio_port, opened.video_port) if opened else (NO_PORT, NO_PORT)
+    if opened is not None and opened.ice is not None:
+        return MediaPlan(_bare(local), _browser_tracks(opened, opened.ice, wish), secrets.randbits(62))
     tracks = (
         _track("audio", audio_port, AUDIO, wish.audio if opened else Direction.INACTIVE),
         _track("video", video_port, VIDEO, wish.video if opened else Direction.INACTIVE),
@@ -83,19 +88,46 @@ def offer(local: str, opened: LegOpened | None, wish: Wish = PRESSED) -> MediaPl
     return MediaPlan(_bare(local), tracks, secrets.randbits(62))
 
 
+def _browser_tracks(opened: LegOpened, ice: IceDescription, wish: Wish) -> tuple[TrackPlan, TrackPlan]:
+    plan = TrackPlan("audio", opened.audio_port, AUDIO, DTLS, direction=wish.audio, rtcp_mux=True, bundle=_bundle(ice))
+    sound = replace(plan, mid="0", ssrc=opened.audio_ssrc)
+    return sound, replace(
+        plan, kind="video", codecs=BROWSER_VIDEO, direction=wish.video, mid="1", ssrc=opened.video_ssrc
+    )
+
+
+def _bundle(ice: IceDescription) -> Bundle:
+    return Bundle(ice.ufrag, ice.password, Fingerprint.parse(ice.fingerprint), candidates=ice.candidates)
+
+
 def offer_again(before: bytes, wish: Wish) -> MediaPlan:
     """The next offer of a session whose last description of ours was `before`: other directions, the same keys."""
     said = SessionDescription.parse(before)
     session_id, version = _origin(said)
-    tracks = tuple(_track_again(media, wish) for media in said.media)
+    tracks = tuple(_track_again(said, media, wish) for media in said.media)
     return MediaPlan(said.address(said.media[0]), tracks, session_id, version + 1)
 
 
-def _track_again(media: Media, wish: Wish) -> TrackPlan:
+def _track_again(said: SessionDescription, media: Media, wish: Wish) -> TrackPlan:
     direction = wish.audio if media.kind == "audio" else wish.video
     codecs, keys = codecs_of(media), cryptos_of(media)
     mux = media.attribute("rtcp-mux") is not None
-    return TrackPlan(media.kind, media.port, codecs, media.profile, keys, direction, rtcp_mux=mux)
+    plan = TrackPlan(media.kind, media.port, codecs, media.profile, keys, direction, rtcp_mux=mux)
+    if media.profile != DTLS or not media.port:
+        return plan
+    bundle = Bundle.of(said, media).with_setup(Setup.ACTPASS)
+    return replace(plan, bundle=bundle, mid=media.attribute("mid"), ssrc=_ssrc(media))
+
+
+def _ssrc(media: Media) -> int | None:
+    """As we told it."""
+    said = media.attribute("ssrc")
+    return int(said.partition(" ")[0]) if said else None
+
+
+def is_for_browser(body: bytes) -> bool:
+    """Does this offer ask for WebRTC? Raises SdpError."""
+    return any(media.profile == DTLS for media in SessionDescription.parse(body).media)
 
 
 def wants_sound_both_ways(body: bytes) -> bool:
@@ -118,7 +150,7 @@ def offer_body(plan: MediaPlan) -> bytes:
 def agreed(plan: MediaPlan, body: bytes, peer: str) -> Streams:
     """Audio and video as the answer in `body` wants them. Raises SdpError."""
     tracks = apply_answer(plan, SessionDescription.parse(body))
-    return _streams(tracks, peer)
+    return _streams(tracks, peer, offered=True)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,11 +176,31 @@ def answer(body: bytes, place: Place, wish: Wish = RUNG, before: bytes = b"") ->
         TrackCapability(kind, ports[kind], codecs, suites(), plain=False, direction=direction, kept=keys.get(kind, ()))
         for kind, (codecs, direction) in wishes.items()
     )
+    if place.opened.ice is not None:
+        tracks = _for_browser(tracks, place.opened, _kept(said, _bundle(place.opened.ice)))
     able = Capabilities(_bare(place.local), tracks, session_id, version + 1)
     made: Answer = answer_offer(SessionDescription.parse(body), able)
     if made.is_empty:
         raise SdpError("nothing in the offer can be used here")
-    return bytes(made.description), _streams(made.tracks, place.peer)
+    return bytes(made.description), _streams(made.tracks, place.peer, offered=False)
+
+
+def _for_browser(
+    tracks: tuple[TrackCapability, ...], opened: LegOpened, bundle: Bundle
+) -> tuple[TrackCapability, ...]:
+    audio, video = tracks
+    return (
+        replace(audio, suites=(), bundle=bundle, ssrc=opened.audio_ssrc),
+        replace(video, suites=(), bundle=bundle, ssrc=opened.video_ssrc, codecs=BROWSER_VIDEO),
+    )
+
+
+def _kept(said: SessionDescription | None, bundle: Bundle) -> Bundle:
+    """Our transport in the part of DTLS that it has already: who answered our offer took the active one."""
+    if said is None:
+        return bundle
+    setup = Bundle.of(said, next(media for media in said.media if media.port)).setup
+    return bundle.with_setup(Setup.PASSIVE if setup is Setup.ACTPASS else setup)
 
 
 def _origin(said: SessionDescription) -> tuple[int, int]:
@@ -157,9 +209,27 @@ def _origin(said: SessionDescription) -> tuple[int, int]:
     return int(words[1]), int(words[2])
 
 
-def _streams(tracks: Sequence[Track | None], peer: str) -> Streams:
-    found = {track.kind: _stream(track, peer) for track in tracks if track is not None and track.port != NO_PORT}
-    return found.get("audio"), found.get("video")
+def _streams(tracks: Sequence[Track | None], peer: str, offered: bool) -> Streams:
+    """`offered`: the offer was ours."""
+    usable = [track for track in tracks if track is not None and (track.port != NO_PORT or track.remote_bundle)]
+    found = {track.kind: _stream(track, peer) for track in usable}
+    ice = next((ice for track in usable if (ice := _ice(track, offered))), None)
+    return Streams(found.get("audio"), found.get("video"), ice)
+
+
+def _ice(track: Track, offered: bool) -> IceRemote | None:
+    ours, theirs = track.local_bundle, track.remote_bundle
+    if ours is None or theirs is None:
+        return None
+    return IceRemote(
+        theirs.ufrag,
+        theirs.password,
+        str(theirs.fingerprint),
+        theirs.candidates,
+        controlling=offered or theirs.lite,
+        client=Setup.ACTIVE is ours.setup or Setup.PASSIVE is theirs.setup,
+        lite=theirs.lite,
+    )
 
 
 def _stream(track: Track, peer: str) -> StreamPlan:

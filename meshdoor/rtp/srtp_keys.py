@@ -19,6 +19,11 @@ class Suite:
     salt_length: int
     tag_length: int
 
+    @property
+    def material_length(self) -> int:
+        """What DTLS exports for it (RFC 5764 §4.2)."""
+        return 2 * (self.key_length + self.salt_length)
+
 
 AEAD_AES_128_GCM = Suite("AEAD_AES_128_GCM", 16, 12, 16)  # RFC 7714 §14.1
 AES_CM_128_HMAC_SHA1_80 = Suite("AES_CM_128_HMAC_SHA1_80", 16, 14, 10)  # RFC 4568 §6.2.1
@@ -41,6 +46,15 @@ class MasterKey:
         if known is None or len(key_and_salt) != known.key_length + known.salt_length:
             raise LocalProtocolError(f"no key of the suite {suite}")
         return cls(known, key_and_salt[: known.key_length], key_and_salt[known.key_length :])
+
+    @classmethod
+    def pair(cls, suite: Suite, material: bytes) -> tuple[MasterKey, MasterKey]:
+        """The keys of the client and of the server of DTLS, from what it exports (RFC 5764 §4.2): both keys, then
+        both salts. `material` is of `suite.material_length` bytes."""
+        salts = 2 * suite.key_length
+        keys = material[: suite.key_length], material[suite.key_length : salts]
+        ends = material[salts : salts + suite.salt_length], material[salts + suite.salt_length :]
+        return cls(suite, keys[0], ends[0]), cls(suite, keys[1], ends[1])
 
     @classmethod
     def generate(cls, suite: Suite, random_bytes: Callable[[int], bytes] = secrets.token_bytes) -> MasterKey:

@@ -16,6 +16,7 @@ from meshdoor.media.audio_sender import AudioSender, Talk
 from meshdoor.media.channel import Channel, ChannelOwner
 from meshdoor.media.messages import AUDIO, Address, Device, Event, StreamPlan
 from meshdoor.media.microphone import ToneMicrophone
+from meshdoor.media.path import UdpPath
 from meshdoor.rtp.dtmf import DtmfEvent, DtmfReceiver
 from meshdoor.rtp.packet import RtpPacket, is_rtcp
 from meshdoor.rtp.srtp import AEAD_AES_128_GCM, MasterKey, unprotector
@@ -79,7 +80,7 @@ class Leg:
     def __init__(self, talk: Talk, codec: str = "OPUS", payload_type: int = 96) -> None:
         self.peer = Ear()
         self.events: list[Event] = []
-        self.channel = Channel(ChannelOwner("b1", AUDIO, self.events.append), "127.0.0.1", SSRC, "test")
+        self.channel = Channel(ChannelOwner("b1", AUDIO, self.events.append), UdpPath("127.0.0.1"), SSRC, "test")
         self.plan = self.peer.plan(codec, payload_type)
         self.channel.start(self.plan)
         self.sender: AudioSender = talk.sender(self.channel, self.plan)

@@ -14,6 +14,7 @@ from meshdoor.errors import EngineError
 from meshdoor.media.channel import SILENCE, Channel, ChannelOwner
 from meshdoor.media.datagrams import Datagrams
 from meshdoor.media.messages import Address, Event, FirstPacketSent, RtpSilence
+from meshdoor.media.path import UdpPath
 from meshdoor.media.sink import Unit
 from meshdoor.rtp.group import RtpStream
 from meshdoor.rtp.packet import RtpPacket
@@ -61,7 +62,7 @@ class Rig:
         self.events: list[Event] = []
         self.now = 1000.0
         owner = ChannelOwner("b0", "video", self.events.append)
-        self.channel = Channel(owner, "127.0.0.1", 7, "cname", lambda: self.now)
+        self.channel = Channel(owner, UdpPath("127.0.0.1"), 7, "cname", lambda: self.now)
         self.peer = Peer()
         self.sender, self.receiver = End(), End()
         self.stream = RtpStream(7, 96, 100)

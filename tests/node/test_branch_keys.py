@@ -13,6 +13,7 @@ import pytest
 from meshdoor.errors import RtpError
 from meshdoor.media.channel import Channel, ChannelOwner
 from meshdoor.media.messages import AUDIO, VIDEO, Address, StreamPlan
+from meshdoor.media.path import UdpPath
 from meshdoor.media.sink import Unit
 from meshdoor.rtp.group import RtpStream
 from meshdoor.rtp.packet import RtpPacket
@@ -41,7 +42,7 @@ def known_to(desk: FakeDesk) -> set[MasterKey]:
 def send(medium: str, plan: StreamPlan, ear: socket.socket) -> list[bytes]:
     """What the engine of the door puts on the wire for this plan."""
     local = replace(plan, remote=Address("127.0.0.1", ear.getsockname()[1]))
-    channel = Channel(ChannelOwner("b1", medium, lambda event: None), "127.0.0.1", 7, "test")
+    channel = Channel(ChannelOwner("b1", medium, lambda event: None), UdpPath("127.0.0.1"), 7, "test")
     try:
         channel.start(local)
         assert channel.sink is not None
