@@ -21,6 +21,7 @@ VERBS = {
     "found": ("found",),
     "pair": ("pair",),
     "enrol": ("enrol",),
+    "phone": ("phone",),
     "ring": ("ring",),
     "answer": ("answer", "decline", "hangup"),
     "call": ("call", "monitor", "talk", "page", "calls"),

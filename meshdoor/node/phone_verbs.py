@@ -68,6 +68,7 @@ def describe(invited: Invited) -> dict[str, Json]:
         "until": invitation.until,
         "url": invited.url,
         "svg": qr.svg(invited.url),
+        "fingerprint": invited.fingerprint.hex(),
         "expires": invitation.expires,
     }
 

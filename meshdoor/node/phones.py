@@ -36,6 +36,7 @@ class Invited:
 
     invitation: Invitation
     url: str
+    fingerprint: bytes  # of the certificate that its browser will warn of
 
 
 class PhoneDesk:
@@ -76,7 +77,8 @@ class PhoneDesk:
                 self.withdraw(waiting)
         invitation = self._invitations.invite(name, may, until, now, time.time())
         journal.say("invited", f"{name} may come in with a phone, within ten minutes", member=name)
-        return Invited(invitation, invitation.url(web.url_base, web.fingerprint, self._membership.roster.home_name))
+        url = invitation.url(web.url_base, web.fingerprint, self._membership.roster.home_name)
+        return Invited(invitation, url, web.fingerprint)
 
     async def arrival(self, invited: Invited) -> Member:
         """Wait until the phone is in. Raises Refused when it did not come; cancelled, it withdraws the invitation."""

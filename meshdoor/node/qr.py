@@ -10,13 +10,15 @@ if TYPE_CHECKING:
 
 QUIET = 4  # modules around it, ISO/IEC 18004 §6.3.8
 SCALE = 8  # pixels a module
+WHITE_ON_BLACK, RESET = "\x1b[97;40m", "\x1b[0m"  # ECMA-48 §8.3.117; the light modules are what is drawn
 
 
-def text(content: str) -> str:
-    """For a terminal, two modules a character; dark on light, however the terminal is coloured."""
+def text(content: str, colours: bool) -> str:
+    """For a terminal, two modules a character; with `colours` it is dark on light whatever the terminal's own are."""
     drawn = io.StringIO()
     _code(content).terminal(drawn, border=QUIET // 2, compact=True)
-    return drawn.getvalue().rstrip("\n")
+    lines = drawn.getvalue().rstrip("\n").split("\n")
+    return "\n".join(f"{WHITE_ON_BLACK}{line}{RESET}" if colours else line for line in lines)
 
 
 def svg(content: str) -> str:

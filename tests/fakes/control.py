@@ -25,6 +25,18 @@ class Stream:
         object.__setattr__(self, "ends", ends)
 
 
+@dataclass(frozen=True)
+class Answered:
+    """Progress of a verb, and its answer."""
+
+    answer: Json
+    events: tuple[Json, ...]
+
+    def __init__(self, answer: Json, *events: Json) -> None:
+        object.__setattr__(self, "answer", answer)
+        object.__setattr__(self, "events", events)
+
+
 class FakeNode:
     """`answers` by verb; a tuple is answered one after the other, the last for good; an exception is raised."""
 
@@ -71,6 +83,10 @@ class FakeNode:
                 raise value
             if isinstance(value, Stream):
                 await self._tell(value, progress)
+            if isinstance(value, Answered):
+                for event in value.events:
+                    progress(event)
+                return value.answer
             return value
 
         return answer
