@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
+import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
 
 from meshdoor.calls import plan
 from meshdoor.calls.fork import State as ForkState
-from meshdoor.calls.policy import member_of, policy_for
-from meshdoor.config import Config
+from meshdoor.calls.policy import caller_of, policy_for
+from meshdoor.config import Config, IceServer
 from meshdoor.control import Json
 from meshdoor.errors import ConfigError, Refused, RemoteProtocolError
 from meshdoor.media import messages as media
@@ -22,6 +23,7 @@ from meshdoor.mesh.frames import State as Busy
 from meshdoor.mesh.peers import Peer
 from meshdoor.node import journal, media_plan
 from meshdoor.node.answering import Answering
+from meshdoor.node.calling import Findable
 from meshdoor.node.digits import Digits
 from meshdoor.node.house import House
 from meshdoor.node.notes import Note
@@ -29,7 +31,8 @@ from meshdoor.node.pressing import Press, Pressing
 from meshdoor.node.talking import Settings, Talking
 from meshdoor.sip import events as sip
 from meshdoor.sip.core import Config as SipConfig
-from meshdoor.sip.flow import Target
+from meshdoor.sip.flow import Flow, Target
+from meshdoor.sip.message import Request
 from meshdoor.transport.endpoint import SipEndpoint
 from meshdoor.transport.links import LinkTransport
 from meshdoor.transport.tcp import TcpTransport
@@ -57,6 +60,7 @@ class CallService:
         self._link = LinkTransport(house.membership.identity.key, self._send_sip)
         self._linked: set[bytes] = set()
         self._engine_wanted = asyncio.Event()
+        self._browsers = False  # the engine was told of them
         self.pressing = Pressing(self, config.ring.timeout)
         self.answering = Answering(self)
         self._policy = plan.Policy(frozenset(config.calls.auto_answer))
@@ -73,8 +77,8 @@ class CallService:
         """While the block lasts, this node can ring and be rung."""
         await asyncio.to_thread(media_plan.suites)  # a press shall not wait for a file
         self.engine = Engine(self._hello(), self._media_event)
-        policy = policy_for(lambda key: key in self._house.membership.roster.members)
-        self.endpoint = SipEndpoint(SipConfig(user=str(self._house.role), policy=policy), self._sip_event)
+        settings = SipConfig(user=str(self._house.role), policy=policy_for(self._caller))
+        self.endpoint = SipEndpoint(settings, self._sip_event)
         self.endpoint.add(self._link)
         self._add_outside()
         async with self.endpoint, asyncio.TaskGroup() as tasks:
@@ -109,6 +113,7 @@ class CallService:
         await self._engine_wanted.wait()
         self._house.media = "starting"
         async with self.engine:
+            self._prepare_browsers()
             await asyncio.Event().wait()
 
     def _hello(self) -> media.Hello:
@@ -145,6 +150,14 @@ class CallService:
 
     def address(self, key: bytes) -> str:
         return next((link.address.host for link in self._house.links.links() if link.key == key), "")
+
+    def is_browser(self, key: bytes) -> bool:
+        member = self.roster.member(key)
+        return member is not None and member.role is Role.PHONE
+
+    def findable(self) -> Findable:
+        servers = tuple(IceServer.parse(text) for text in self._config.web.ice_servers)
+        return Findable(self._house.addresses, servers)
 
     def hurry(self, key: bytes, interval: float | None) -> None:
         """Until nothing is on with that member any more."""
@@ -264,9 +277,8 @@ class CallService:
         self.answering.knocked(key)
 
     def _invited(self, event: sip.IncomingInvite) -> None:
-        """Who calls is who has proven the key of the link; what it may is what the roster says."""
-        roster = self._house.membership.roster
-        caller = roster.member(member_of(event.flow) or b"")
+        """What the caller may is what the roster says."""
+        caller = self._caller(event.request, event.flow)
         itself = self._house.membership.itself
         if caller is None or itself is None:
             event.session.reject(plan.FORBIDDEN, self.now())
@@ -282,6 +294,9 @@ class CallService:
         else:
             self._engine_wanted.set()
             self.talking.invited(event, caller, received)
+
+    def _caller(self, request: Request, flow: Flow) -> Member | None:
+        return caller_of(request, flow, self.roster, time.time())
 
     def _told(self, row: Json) -> Json:
         if row is None:
@@ -313,6 +328,13 @@ class CallService:
             self.pressing.peer_up(key)
         if any(self._needs_media(peer) for peer in self.peers()):
             self._engine_wanted.set()
+        self._prepare_browsers()
+
+    def _prepare_browsers(self) -> None:
+        """Where phones belong to the home, the first of them shall not wait for what it needs."""
+        if not self._browsers and any(self.is_browser(key) for key in self.roster.members):
+            self._browsers = True
+            self.spawn(self.engine.prepare())
 
     def _needs_media(self, peer: Peer) -> bool:
         if self._house.role is Role.DOOR:
@@ -339,6 +361,11 @@ class CallService:
             case media.RtpSilence(leg=leg):
                 self.pressing.silent(leg)
                 self.answering.silent(leg)
+            case media.LegFailed(leg=leg, reason=reason):
+                journal.warn("media", f"{leg}: {reason}")
+                self.pressing.silent(leg)
+                self.answering.silent(leg)
+                self.talking.legs_lost((leg,))
             case media.EngineReady():
                 self._house.media = "ready"
                 self.pressing.engine_back()

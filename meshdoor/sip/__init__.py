@@ -25,4 +25,5 @@ and, on these:
     core          what sessions share; asking: requests of ours, credentials included
     inbound       what becomes of a message from the network
     stack         the facade; what it tells is in events
+    proxy         a stateless proxy between flows, whose names it seals into flow_tokens
 """

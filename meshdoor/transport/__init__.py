@@ -6,8 +6,6 @@
     udp         datagrams, with a bound on what strangers get back (its account of bytes is in credit)
     tcp         TCP and TLS: connections kept, used again, limited and timed out; each one a connection
     tls         whom TLS trusts, and what it shows
+    websocket   phones that are attached to this node ("WSS"), known by the keys that signed a challenge
     outside     all of these but links, on one port, and the way to a URI
-
-A WebSocket is a transport like the others, with one message a frame instead of a framer: `received` for
-each frame, a flow named by its connection, `failed` when it closes.
 """

@@ -1,24 +1,19 @@
 """The mesh link as a SIP transport: its flows are named by the key that the other end has proven.
 
 A flow of a member is always the same, whatever addresses its links had, so a dialog outlives a
-reconnection. In Via and Contact stands a host made of the device id under home.arpa (RFC 8375), where no
-name server has an opinion: these URIs mean something on links only, and nobody may take them for
-addresses.
+reconnection. In Via and Contact stands its host (`calls.hosts`).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Final
 
+from meshdoor.calls.hosts import host_of
 from meshdoor.calls.policy import LINK, member_of
 from meshdoor.errors import LocalProtocolError
 from meshdoor.sip.flow import SECURE_PORT, Flow, Target
 from meshdoor.sip.uri import SipUri
 from meshdoor.transport.base import Sink
-from meshdoor.trust.identity import device_id
-
-DOMAIN: Final = "home.arpa"
 
 SendSip = Callable[[bytes, bytes], bool]
 
@@ -69,7 +64,3 @@ def link_flow(own_key: bytes, key: bytes) -> Flow:
     """The flow from one member to another."""
     return Flow(LINK, (host_of(own_key), SECURE_PORT), (host_of(key), SECURE_PORT), key.hex())
 
-
-def host_of(key: bytes) -> str:
-    """The host part of the URI of a member."""
-    return f"{device_id(key)}.{DOMAIN}"

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+from meshdoor.calls.hosts import host_of
 from meshdoor.calls.policy import member_of
 from meshdoor.sip.events import Answered, Ended, Failed, FlowLost, IncomingInvite
 from meshdoor.sip.flow import Flow
 from meshdoor.sip.headers import Reason
 from meshdoor.sip.machine import Failure
-from meshdoor.transport.links import LinkTransport, host_of, link_flow
+from meshdoor.transport.links import LinkTransport, link_flow
 from tests.mesh.houses import identities
 from tests.mesh.nodes import Node, linked
 from tests.transport.ends import ANSWER, OFFER, End, Told
