@@ -20,6 +20,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import TypeVar
 
+from meshdoor.config import IceServer
 from meshdoor.errors import EngineError, LocalProtocolError
 from meshdoor.media.messages import (
     MAX_MESSAGE,
@@ -38,7 +39,6 @@ from meshdoor.media.messages import (
     Gates,
     GetStatistics,
     Hello,
-    IceServer,
     KeyFrame,
     LegOpened,
     LegStatistics,

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from meshdoor.config import IceServer
 from meshdoor.media import wire
 from meshdoor.rtp.srtp_keys import MasterKey
 
@@ -52,15 +53,6 @@ class Hello:
     display: str = "null"
     out_dir: str | None = None
     video: VideoFormat = VideoFormat()
-
-
-@dataclass(frozen=True, slots=True)
-class IceServer:
-    """A STUN or TURN server: an RTCIceServer of browsers."""
-
-    urls: tuple[str, ...]
-    username: str = ""
-    credential: str = field(default="", repr=False)
 
 
 @dataclass(frozen=True, slots=True)

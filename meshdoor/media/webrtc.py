@@ -28,9 +28,10 @@ from aiortc.rtcdtlstransport import (
     State,
 )
 
+from meshdoor.config import IceServer
 from meshdoor.errors import EngineError
 from meshdoor.media.datagrams import SEND_BUFFER, Datagrams, Outgoing
-from meshdoor.media.messages import IceDescription, IceRemote, IceServer
+from meshdoor.media.messages import IceDescription, IceRemote
 from meshdoor.media.suites import CM, GCM, suites
 from meshdoor.rtp.srtp_keys import SUITES, MasterKey
 
@@ -42,6 +43,7 @@ GATHER_TIMEOUT = 0.3  # for STUN and TURN servers: who is at home needs none
 EXPORTER = b"EXTRACTOR-dtls_srtp"  # RFC 5764 §4.2
 COMPONENT = 1  # RTP, and with it RTCP (RFC 8445 §13)
 HASH = "sha-256"
+PORT, TLS_PORT = 3478, 5349  # of STUN and TURN, RFC 8489 §18.6
 
 _PROFILES = {GCM: SRTP_AEAD_AES_128_GCM, CM: SRTP_AES128_CM_SHA1_80}
 _SERVER = re.compile(r"(stun|turn|turns):([^:?]+|\[[0-9a-fA-F:]+\])(?::(\d{1,5}))?(?:\?transport=(udp|tcp))?")
@@ -317,19 +319,18 @@ def _of(servers: Iterable[IceServer]) -> _Servers:
     """The first STUN and the first TURN server that can be used; aioice takes one of each."""
     found: _Servers = {}
     for server in servers:
-        for url in server.urls:
-            match = _SERVER.fullmatch(url)
-            if match is None:
-                log.warning("not a STUN or TURN server: %s", url)
-                continue
-            kind, host, port, transport = match.groups()
-            address = (host.strip("[]"), int(port or (5349 if kind == "turns" else 3478)))
-            if kind == "stun":
-                found.setdefault("stun_server", address)
-            elif "turn_server" not in found:
-                found["turn_server"], found["turn_ssl"] = address, kind == "turns"
-                found["turn_username"], found["turn_password"] = server.username, server.credential
-                found["turn_transport"] = transport or ("tcp" if kind == "turns" else "udp")
+        match = _SERVER.fullmatch(server.url)
+        if match is None:
+            log.warning("not a STUN or TURN server: %s", server.url)
+            continue
+        kind, host, port, transport = match.groups()
+        address = (host.strip("[]"), int(port or (TLS_PORT if kind == "turns" else PORT)))
+        if kind == "stun":
+            found.setdefault("stun_server", address)
+        elif "turn_server" not in found:
+            found["turn_server"], found["turn_ssl"] = address, kind == "turns"
+            found["turn_username"], found["turn_password"] = server.username, server.credential
+            found["turn_transport"] = transport or ("tcp" if kind == "turns" else "udp")
     return found
 
 

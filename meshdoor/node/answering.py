@@ -16,11 +16,12 @@ from meshdoor.calls.incoming import State
 from meshdoor.calls.visitors import Visitors
 from meshdoor.control import Json
 from meshdoor.errors import EngineError, Refused, SdpError
-from meshdoor.media.messages import FirstPicture, Gates, LegOpened, StartLeg, StreamPlan
+from meshdoor.media.messages import FirstPicture, Gates, LegOpened
 from meshdoor.mesh.frames import State as Busy
 from meshdoor.node import journal, media_plan
-from meshdoor.node.calling import ENGINE_PATIENCE, FAST, RETURN, Desk
+from meshdoor.node.calling import ENGINE_PATIENCE, FAST, RETURN, Desk, open_leg
 from meshdoor.node.digits import Talk
+from meshdoor.node.media_plan import NOTHING, Streams
 from meshdoor.sip import events as sip
 from meshdoor.sip.headers import Reason
 from meshdoor.sip.uas import UasSession
@@ -42,7 +43,7 @@ class Visit:
     session: UasSession
     leg: str
     answer: bytes = b""
-    streams: tuple[StreamPlan | None, StreamPlan | None] = (None, None)
+    streams: Streams = NOTHING
     gates: Gates = field(default_factory=Gates)
     local: str = ""
     opened: LegOpened = NO_LEG
@@ -167,7 +168,7 @@ class Answering:
     def engine_back(self) -> None:
         """There is an engine again: who rings or talks goes on where he was."""
         for visit in self._visits.values():
-            if visit.answer and visit.opened is not NO_LEG and not visit.has_leg:
+            if visit.answer and visit.opened is not NO_LEG and visit.opened.ice is None and not visit.has_leg:
                 self._desk.spawn(self._resume(visit))
 
     def handle(self, event: sip.SessionEvent) -> bool:
@@ -247,7 +248,8 @@ class Answering:
         visit.local = media_plan.local_address(peer)
         try:
             async with asyncio.timeout(ENGINE_PATIENCE):
-                visit.opened = await self._desk.engine.open_leg(visit.leg, visit.local)
+                browser = media_plan.is_for_browser(offer)
+                visit.opened = await open_leg(self._desk, visit.leg, visit.local, browser)
             visit.has_leg = True
         except (EngineError, TimeoutError) as error:
             journal.warn("media", f"no picture: {error}")
@@ -285,13 +287,12 @@ class Answering:
     async def _start(self, visit: Visit) -> None:
         if not visit.has_leg:
             return
-        audio, video = visit.streams
         began, visit.flows = visit.flows, True
         try:
             if began:
                 await self._desk.engine.gate(visit.leg, visit.gates)
             else:
-                await self._desk.engine.start_leg(StartLeg(visit.leg, audio, video, visit.gates))
+                await self._desk.engine.start_leg(visit.streams.start(visit.leg, visit.gates))
         except EngineError as error:
             journal.warn("media", f"no picture: {error}")
 

@@ -8,12 +8,11 @@ from meshdoor.calls.orders import Gates
 from meshdoor.errors import EngineError, SdpError
 from meshdoor.media import messages
 from meshdoor.node import journal, media_plan
-from meshdoor.node.calling import Desk
-from meshdoor.node.media_plan import Place, Streams, Wish
+from meshdoor.node.calling import Desk, open_leg
+from meshdoor.node.media_plan import NOTHING, Place, Streams, Wish
 from meshdoor.sdp.negotiation import MediaPlan
 
 PATIENCE = 10.0  # seconds: unlike a press, a call without a media engine is no call, so it waits for one
-NOTHING: Streams = (None, None)
 
 
 class CallMedia:
@@ -34,14 +33,14 @@ class CallMedia:
         """Audio and video as they were agreed on last."""
         return self._streams
 
-    async def open(self, peer: bytes) -> bool:
+    async def open(self, peer: bytes, browser: bool) -> bool:
         """Open the leg towards a member; False, and it is said in the log, when that cannot be."""
         host, engine = self._desk.address(peer), self._desk.engine
         try:
             local = media_plan.local_address(host)
             async with asyncio.timeout(PATIENCE):
                 await engine.wait_ready()
-                opened = await engine.open_leg(self.leg, local)
+                opened = await open_leg(self._desk, self.leg, local, browser)
         except (EngineError, TimeoutError, OSError) as error:
             journal.warn("media", f"no call with {self._name}: {error}")
             return False
@@ -106,7 +105,7 @@ class CallMedia:
         before, self._flowing = self._flowing, (self._streams, self._gates)
         try:
             if before[0] != self._streams:
-                await self._desk.engine.start_leg(messages.StartLeg(self.leg, *self._streams, self._gates))
+                await self._desk.engine.start_leg(self._streams.start(self.leg, self._gates))
             elif before[1] != self._gates:
                 await self._desk.engine.gate(self.leg, self._gates)
         except EngineError as error:

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Coroutine
+from dataclasses import dataclass
 from typing import Any, Protocol
 
+from meshdoor.config import IceServer
 from meshdoor.media.engine_client import Engine
+from meshdoor.media.messages import LegOpened
 from meshdoor.sip.flow import Target
 from meshdoor.transport.endpoint import SipEndpoint
 
 FAST = 0.5  # seconds between keep-alives while somebody rings or talks: a loss shows within three
 ENGINE_PATIENCE = 2.0  # seconds to wait for a media engine that starts, before it rings without a picture
 RETURN = 2.0  # seconds in which the link of who talks may come back
+
+
+@dataclass(frozen=True, slots=True)
+class Findable:
+    """How browsers find this node: its own addresses, and the servers that help those who are not at home."""
+
+    addresses: tuple[str, ...] = ()
+    servers: tuple[IceServer, ...] = ()
 
 
 class Desk(Protocol):
@@ -34,6 +45,12 @@ class Desk(Protocol):
     def address(self, key: bytes) -> str:
         """The host at the other end of the link to a member; empty while there is none."""
 
+    def is_browser(self, key: bytes) -> bool:
+        """Does this member take WebRTC, rather than SDES?"""
+
+    def findable(self) -> Findable:
+        """How browsers find this node now."""
+
     def hurry(self, key: bytes, interval: float | None) -> None:
         """Notice sooner when the link to a member is lost."""
 
@@ -54,3 +71,11 @@ class Desk(Protocol):
 
     def busy_changed(self) -> None:
         """Look again whether this node rings or talks."""
+
+
+async def open_leg(desk: Desk, leg: str, local: str, browser: bool) -> LegOpened:
+    """A leg from the address `local`; a browser may find others of this node. Raises EngineError."""
+    if not browser:
+        return await desk.engine.open_leg(leg, local)
+    findable = desk.findable()
+    return await desk.engine.open_webrtc(leg, findable.addresses or (local,), findable.servers)

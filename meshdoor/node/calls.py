@@ -18,10 +18,11 @@ from meshdoor.control import Json
 from meshdoor.errors import ConfigError, Refused, RemoteProtocolError
 from meshdoor.media import messages as media
 from meshdoor.media.engine_client import Engine
+from meshdoor.media.suites import suites
 from meshdoor.mesh.acceptor import listen
 from meshdoor.mesh.frames import State as Busy
 from meshdoor.mesh.peers import Peer
-from meshdoor.node import journal, media_plan
+from meshdoor.node import journal
 from meshdoor.node.answering import Answering
 from meshdoor.node.calling import Findable
 from meshdoor.node.digits import Digits
@@ -75,7 +76,7 @@ class CallService:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """While the block lasts, this node can ring and be rung."""
-        await asyncio.to_thread(media_plan.suites)  # a press shall not wait for a file
+        await asyncio.to_thread(suites)  # a press shall not wait for a file
         self.engine = Engine(self._hello(), self._media_event)
         settings = SipConfig(user=str(self._house.role), policy=policy_for(self._caller))
         self.endpoint = SipEndpoint(settings, self._sip_event)

@@ -290,7 +290,7 @@ class Conversation:
 
     async def _invite(self) -> None:
         """Open the leg, make the offer, send the INVITE."""
-        has_leg = await self.media.open(self.call.peer)
+        has_leg = await self.media.open(self.call.peer, self._desk.is_browser(self.call.peer))
         target = self._desk.target(self.call.peer)
         if self.call.ending is not None:
             await self.media.close()
@@ -304,7 +304,7 @@ class Conversation:
 
     async def _prepare(self, session: UasSession, offer: bytes) -> None:
         """Open the leg and make the answer, which waits for who answers."""
-        has_leg = await self.media.open(self.call.peer)
+        has_leg = await self.media.open(self.call.peer, media_plan.is_for_browser(offer))
         if self.call.ending is not None or session.over:
             await self.media.close()
             return

@@ -38,8 +38,8 @@ class Talk:
 
     @classmethod
     def of(cls, peer: bytes, leg: str, session: Session, streams: Streams | None, *, speaks: bool = True) -> Talk:
-        """`streams` as they were agreed on, audio first."""
-        audio = None if streams is None else streams[0]
+        """`streams` as they were agreed on."""
+        audio = None if streams is None else streams.audio
         return cls(peer, leg, session, speaks, audio is not None and audio.dtmf_payload_type is not None)
 
 

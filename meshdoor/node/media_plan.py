@@ -55,6 +55,9 @@ class Streams(NamedTuple):
         return StartLeg(leg, self.audio, self.video, gates, self.ice)
 
 
+NOTHING = Streams()
+
+
 @dataclass(frozen=True, slots=True)
 class Wish:
     """What this end wants of each medium, from its own view."""
@@ -126,8 +129,11 @@ def _ssrc(media: Media) -> int | None:
 
 
 def is_for_browser(body: bytes) -> bool:
-    """Does this offer ask for WebRTC? Raises SdpError."""
-    return any(media.profile == DTLS for media in SessionDescription.parse(body).media)
+    """Does this offer ask for WebRTC? One that cannot be read asks for nothing."""
+    try:
+        return any(media.profile == DTLS for media in SessionDescription.parse(body).media)
+    except SdpError:
+        return False
 
 
 def wants_sound_both_ways(body: bytes) -> bool:

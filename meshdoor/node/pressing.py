@@ -28,10 +28,11 @@ from meshdoor.calls.commands import (
 )
 from meshdoor.calls.fork import RING_TIMEOUT, Fork, State
 from meshdoor.errors import EngineError, SdpError
-from meshdoor.media.messages import Gates, LegOpened, LegStatistics, StartLeg, StreamPlan
+from meshdoor.media.messages import Gates, LegOpened, LegStatistics
 from meshdoor.node import journal, media_plan
-from meshdoor.node.calling import ENGINE_PATIENCE, FAST, RETURN, Desk
+from meshdoor.node.calling import ENGINE_PATIENCE, FAST, RETURN, Desk, open_leg
 from meshdoor.node.digits import Talk
+from meshdoor.node.media_plan import Streams
 from meshdoor.sdp.negotiation import MediaPlan
 from meshdoor.sip import events as sip
 from meshdoor.sip.headers import Reason
@@ -49,7 +50,7 @@ class Line:
     leg: str
     session: UacSession | None = None
     plan: MediaPlan | None = None
-    streams: tuple[StreamPlan | None, StreamPlan | None] | None = None
+    streams: Streams | None = None
     peer_host: str = ""
     local: str = ""
     opened: LegOpened | None = None
@@ -160,10 +161,15 @@ class Pressing:
                 line.has_leg = line.flows = False
 
     def engine_back(self) -> None:
-        """There is an engine again: what rings or talks goes on where it was."""
+        """There is an engine again: what rings or talks goes on where it was. Only browsers are found anew with an
+        offer: theirs ring on without a picture, and a talk with one is over."""
         for press, number, line in self._lines():
-            if line.opened is not None and not line.has_leg and _goes_on(press, number):
+            if line.opened is None or line.has_leg or not _goes_on(press, number):
+                continue
+            if line.opened.ice is None:
                 self._desk.spawn(self._resume(press, number))
+            else:
+                self.silent(line.leg)
 
     def handle(self, event: sip.SessionEvent) -> bool:
         """An event of the stack; False when it is about no session of ours."""
@@ -319,7 +325,7 @@ class Pressing:
         line.local = local = media_plan.local_address(line.peer_host)
         try:
             async with asyncio.timeout(ENGINE_PATIENCE):
-                line.opened = await self._desk.engine.open_leg(line.leg, local)
+                line.opened = await open_leg(self._desk, line.leg, local, self._desk.is_browser(peer))
             line.has_leg = True
         except (EngineError, TimeoutError) as error:
             journal.warn("media", f"no picture for {self._desk.name_of(peer)}: {error}")
@@ -348,13 +354,12 @@ class Pressing:
     async def _start(self, line: Line, gates: Gates) -> None:
         if not line.has_leg or line.streams is None:
             return
-        audio, video = line.streams
         began, line.flows = line.flows, True
         try:
             if began:
                 await self._desk.engine.gate(line.leg, gates)
             else:
-                await self._desk.engine.start_leg(StartLeg(line.leg, audio, video, gates))
+                await self._desk.engine.start_leg(line.streams.start(line.leg, gates))
         except EngineError as error:
             journal.warn("media", f"no picture: {error}")
 

@@ -9,8 +9,9 @@ from typing import Any, cast
 
 from meshdoor.media.engine_client import Engine
 from meshdoor.media.messages import FirstPicture, Gates, LegOpened, StartLeg
-from meshdoor.node import media_plan
+from meshdoor.media.suites import suites
 from meshdoor.node.answering import Answering
+from meshdoor.node.calling import Findable
 from meshdoor.node.pressing import Pressing
 from meshdoor.sip import events as sip
 from meshdoor.sip.core import Config
@@ -93,6 +94,12 @@ class FakeDesk:
 
     def address(self, key: bytes) -> str:
         return "127.0.0.1" if self.street.carries(self.member.key, key) else ""
+
+    def is_browser(self, key: bytes) -> bool:
+        return self.street.desks[key].member.role is Role.PHONE
+
+    def findable(self) -> Findable:
+        return Findable()
 
     def hurry(self, key: bytes, interval: float | None) -> None:
         self.hurried[key] = interval
@@ -190,7 +197,7 @@ class Street:
 @asynccontextmanager
 async def desks(*members: Member, rings_for: float = 45.0) -> AsyncIterator[tuple[FakeDesk, ...]]:
     """Nodes of one home, every link up. Nothing rings any more when the block ends."""
-    await asyncio.to_thread(media_plan.suites)  # reads a file
+    await asyncio.to_thread(suites)  # reads a file
     street = Street()
     made = tuple(FakeDesk(street, each, rings_for) for each in members)
     async with AsyncExitStack() as stack:

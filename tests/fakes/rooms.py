@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from meshdoor.calls import plan
+from meshdoor.config import IceServer
 from meshdoor.errors import EngineError
 from meshdoor.media.engine_client import Engine
-from meshdoor.media.messages import Gates, LegOpened, LegStatistics, StartLeg
+from meshdoor.media.messages import Gates, IceDescription, LegOpened, LegStatistics, StartLeg
+from meshdoor.media.suites import suites
 from meshdoor.mesh.peer import Peer, State
-from meshdoor.node import media_plan
+from meshdoor.node.calling import Findable
 from meshdoor.node.talking import Settings, Talking
 from meshdoor.sip import events as sip
 from meshdoor.sip.core import Config
 from meshdoor.sip.flow import Target
 from meshdoor.transport.endpoint import SipEndpoint
 from meshdoor.transport.links import LinkTransport
+from meshdoor.trust.permissions import Role
 from meshdoor.trust.roster import Member, Roster
 from tests.calls.people import peer
 from tests.mesh.nodes import turn_until as until
+
+
+# What a leg to a browser says of itself.
+ICE = IceDescription("ours", "p" * 22, "sha-256 " + ":".join(["AB"] * 32), ("1 1 udp 2130706431 127.0.0.1 4000 typ host",))
 
 
 class FakeEngine:
@@ -45,6 +52,10 @@ class FakeEngine:
         self.legs[leg] = []
         self._port += 4
         return LegOpened(self._port, self._port + 2, 1, 2)
+
+    async def open_webrtc(self, leg: str, addresses: Sequence[str], servers: Sequence[IceServer] = ()) -> LegOpened:
+        opened = await self.open_leg(leg, addresses[0])
+        return replace(opened, video_port=opened.audio_port, ice=ICE)
 
     async def start_leg(self, start: StartLeg) -> None:
         self._check()
@@ -142,6 +153,12 @@ class FakeRooms:
     def address(self, key: bytes) -> str:
         return "127.0.0.1"
 
+    def is_browser(self, key: bytes) -> bool:
+        return self.house.members[key].role is Role.PHONE
+
+    def findable(self) -> Findable:
+        return Findable()
+
     def hurry(self, key: bytes, interval: float | None) -> None:
         self.hurried[key] = interval
 
@@ -203,7 +220,7 @@ class FakeRooms:
 @asynccontextmanager
 async def rooms(*members: Member, settings: Settings | None = None) -> AsyncIterator[tuple[FakeRooms, ...]]:
     """Nodes of one home that can call each other."""
-    await asyncio.to_thread(media_plan.suites)  # reads a file
+    await asyncio.to_thread(suites)  # reads a file
     house = House({member.key: member for member in members})
     made = tuple(FakeRooms(house, member, settings or Settings()) for member in members)
     async with AsyncExitStack() as stack:
