@@ -7,8 +7,10 @@ import pytest
 from meshdoor.errors import NotFound, Refused, UserError
 from meshdoor.node.membership import Membership
 from meshdoor.trust.identity import Identity
-from meshdoor.trust.permissions import Role
+from meshdoor.trust.invitation import Invitation
+from meshdoor.trust.permissions import Permission, Role
 from tests.node.homes import NOW, Kept, admitted, founded
+from tests.trust.house import key
 
 
 def names(membership: Membership) -> set[str]:
@@ -85,6 +87,23 @@ def test_the_last_that_may_admit_stays() -> None:
     admitted(hall, "Kitchen")
     hall.revoke("Hall", NOW)
     assert hall.itself is None
+
+
+def test_a_phone_that_may_admit_does_not_replace_the_last_screen() -> None:
+    hall = founded()
+    alice = Invitation(b"t" * 16, "Alice", frozenset({Permission.VIEW, Permission.ADMIT}))
+    assert hall.admit_phone(key("Alice"), alice, NOW).name == "Alice"
+    with pytest.raises(Refused, match="the last one that may admit"):
+        hall.revoke("Hall", NOW)
+    assert hall.revoke("Alice", NOW).key == key("Alice")
+
+
+def test_a_guest_is_ended_when_its_time_is_over() -> None:
+    hall = founded()
+    guest = hall.admit_phone(key("Alice"), Invitation(b"t" * 16, "hall", frozenset(), int(NOW) + 9), NOW)
+    assert (guest.name, guest.until) == ("hall 2", int(NOW) + 9)
+    hall.end_guest(guest, NOW + 9)
+    assert key("Alice") in hall.roster.revoked
 
 
 def test_a_member_gets_another_name() -> None:
