@@ -53,7 +53,7 @@ Keys = tuple[MasterKey, MasterKey]  # for what is sent, for what is received
 
 def rehearse() -> None:
     """Does once what the first browser would otherwise wait for."""
-    RTCCertificate.generateCertificate()._create_ssl_context(list(_PROFILES.values()))
+    RTCCertificate.generateCertificate()._create_ssl_context([_PROFILES[name] for name in suites()])
 
 
 class Transport:

@@ -79,6 +79,12 @@ class Browser:
     async def accept(self, answer: str) -> None:
         await self.connection.setRemoteDescription(RTCSessionDescription(answer, "answer"))
 
+    async def want_key_frame(self) -> None:
+        """PLI for the pictures that come."""
+        (receiver,) = (each.receiver for each in self.connection.getTransceivers() if each.kind == "video")
+        (source,) = receiver.getSynchronizationSources()
+        await receiver._send_rtcp_pli(source.source)
+
     async def close(self) -> None:
         await self.connection.close()
         await asyncio.gather(*self._tasks)

@@ -27,9 +27,9 @@ from meshdoor.trust.roster import Member, Roster
 from tests.calls.people import peer
 from tests.mesh.nodes import turn_until as until
 
-
 # What a leg to a browser says of itself.
-ICE = IceDescription("ours", "p" * 22, "sha-256 " + ":".join(["AB"] * 32), ("1 1 udp 2130706431 127.0.0.1 4000 typ host",))
+CANDIDATE = "1 1 udp 2130706431 127.0.0.1 4000 typ host"
+ICE = IceDescription("ours", "p" * 22, "sha-256 " + ":".join(["AB"] * 32), (CANDIDATE,))
 
 
 class FakeEngine:

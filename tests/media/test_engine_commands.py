@@ -9,7 +9,6 @@ import pytest
 
 from meshdoor.errors import EngineError
 from meshdoor.media import engine as module
-from meshdoor.media.channel import Channel, ChannelOwner
 from meshdoor.media.engine import Engine
 from meshdoor.media.messages import (
     Address,
@@ -38,6 +37,7 @@ from meshdoor.media.messages import (
     decode,
     encode,
 )
+from meshdoor.media.path import UdpPath
 from tests.media.peer import until
 
 HELLO = Hello("door", "Front", microphone="silence", video=VideoFormat(320, 192, 30, 300_000))
@@ -132,12 +132,15 @@ async def test_legs_are_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -
 
 
 async def test_half_an_opened_leg_is_given_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    def second_fails(owner: ChannelOwner, *arguments: object) -> Channel:
-        if owner.media == "video":
-            raise EngineError("no port is left")
-        return Channel(owner, "127.0.0.1", 1, "cname")
+    made: list[UdpPath] = []
 
-    monkeypatch.setattr(module, "Channel", second_fails)
+    def second_fails(local: str, port: int) -> UdpPath:
+        if made:
+            raise EngineError("no port is left")
+        made.append(UdpPath(local, port))
+        return made[0]
+
+    monkeypatch.setattr(module, "UdpPath", second_fails)
     bench.ask(HELLO)
     assert bench.ask(OpenLeg("b0", "127.0.0.1")) == Failed("no port is left")
     assert bench.ask(CloseLeg("b0")) == Failed("there is no leg b0")
