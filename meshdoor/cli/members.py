@@ -6,6 +6,7 @@ import argparse
 import sys
 
 from meshdoor.cli.output import Subparsers, agrees, client, local_time, print_json, table
+from meshdoor.control import Json
 from meshdoor.control.client import Client
 from meshdoor.errors import UserError
 
@@ -41,7 +42,7 @@ def members(options: argparse.Namespace) -> int:
         (
             row["name"],
             row["role"],
-            ", ".join(row["permissions"]) or "-",
+            _may(row),
             row["id"],
             local_time(row["at"]),
             row["by"] or "-",
@@ -52,6 +53,11 @@ def members(options: argparse.Namespace) -> int:
     ]
     print(table([heading, *lines], ["dim" if row["revoked"] else "" for row in rows]))
     return 0
+
+
+def _may(row: Json) -> str:
+    permissions = ", ".join(row["permissions"]) or "-"
+    return permissions if row["until"] is None else f"{permissions} until {local_time(row['until'])}"
 
 
 def revoke(options: argparse.Namespace) -> int:

@@ -135,6 +135,7 @@ class Verbs:
                 "permissions": sorted(str(permission) for permission in member.permissions),
                 "at": member.at,
                 "by": names.get(member.admitted_by),
+                "until": member.until,
                 "revoked": revoked,
             }
             for member, revoked in sorted(everyone, key=lambda entry: (entry[1], entry[0].seniority))

@@ -21,7 +21,7 @@ Typing = Callable[[str], None]
 
 def member(name: str, **changes: Json) -> dict[str, Json]:
     made = {"name": name, "role": "screen", "id": ID, "permissions": ["talk", "view"], "at": 0, "by": "Hall"}
-    return made | {"revoked": False} | changes
+    return made | {"until": None, "revoked": False} | changes
 
 
 ANSWERS = {
@@ -52,6 +52,12 @@ def test_members(node: FakeNode, run: Run, capsys: Capture) -> None:
         f"Lock  lock    -           {ID}  1970-01-01 00:00  -",
         f"Old   screen  revoked     {ID}  1970-01-01 00:00  Hall",
     ]
+
+
+def test_a_guest_has_an_end(node: FakeNode, run: Run, capsys: Capture) -> None:
+    node.answers["members"] = [member("Alice", role="phone", until=1790000000)]
+    assert run("members") == 0
+    assert "phone  talk, view until 2026-09-21 14:13" in capsys.readouterr().out
 
 
 def test_members_of_no_home(node: FakeNode, run: Run, capsys: Capture) -> None:

@@ -39,6 +39,16 @@ def connected() -> tuple[SecureStream, SecureStream]:
     return client, server
 
 
+def test_a_phone_has_no_certificate_to_pin() -> None:
+    made = Pins(ONE)
+    home = house(ONE, TWO)
+    made.pin({**home.members, bytes(33): Pin(b"")})
+    assert made.member(b"") is None
+    assert made.member(TWO.certificate) == TWO.key
+    shake(pins(TWO, ONE, TWO).client(), server := made.server())
+    assert server.certificate == TWO.certificate
+
+
 def issued_by(issuer: Identity, subject: Identity) -> bytes:
     """A certificate of the subject's key, with the issuer's name and signature."""
     named = x509.load_der_x509_certificate(issuer.certificate).subject
