@@ -57,9 +57,9 @@ class Socket:
         """The same for JSON."""
         self.send(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
 
-    def cut(self, error: AttachError, code: int = REFUSED) -> None:
+    def cut(self, error: AttachError) -> None:
         """Say why, and close."""
-        self.end(code, json.dumps(refusal(error), ensure_ascii=False))
+        self.end(REFUSED, json.dumps(refusal(error), ensure_ascii=False))
 
     def end(self, code: int, last: str = "") -> None:
         """Close; only the first reason counts."""

@@ -128,6 +128,10 @@ class Sockets:
         ws = upgrade(AGREED[purpose], limit)
         await ws.prepare(request)
         socket = Socket(ws, request.transport, rate)
+        if not self._may_try(request) or len(self._attached) >= MAX_ATTACHED:
+            socket.end(TOO_MUCH)
+            await socket.run(_ignore)
+            return ws
         try:
             with self._until_known():
                 guest = await self._proof(request, ws, socket, purpose)
@@ -150,8 +154,6 @@ class Sockets:
         self, request: web.BaseRequest, ws: web.WebSocketResponse, socket: Socket, purpose: Purpose
     ) -> Guest:
         """The phone that proves its key. Raises AttachError, TimeoutError."""
-        if not self._may_try(request) or len(self._attached) >= MAX_ATTACHED:
-            raise AttachError("Too many phones knock at once. Wait a minute, and try again.", "busy")
         challenge = secrets.token_bytes(CHALLENGE_SIZE)
         await ws.send_json({"challenge": challenge.hex(), "home": self._house.home, "node": self._house.node})
         try:
@@ -178,7 +180,7 @@ class Sockets:
     def _enter(self, guest: Guest, purpose: Purpose, socket: Socket) -> _Attached:
         same = [each for each in self._attached if each.key == guest.key and each.purpose is purpose]
         for each in same[: len(same) + 1 - SOCKETS_OF_ONE[purpose]]:
-            each.socket.cut(AttachError("This phone has opened the page elsewhere.", "replaced"), REPLACED)
+            each.socket.end(REPLACED)
             self._attached.remove(each)
         attached = _Attached(guest.key, purpose, guest.until, socket)
         self._attached.append(attached)
