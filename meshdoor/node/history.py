@@ -11,7 +11,7 @@ import asyncio
 import math
 import secrets
 import time
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -79,13 +79,28 @@ class History:
             return await self._ledger.run(LedgerFile.unseen, limit, time.time())
         return await self._ledger.run(LedgerFile.newest, limit)
 
+    async def visits(self, limit: int, before: str = "") -> list[Stored]:
+        """The newest presses, or the newest before one of them. Raises StateError."""
+        return await self._ledger.run(LedgerFile.visits, limit, before)
+
+    async def pictured(self, ids: Iterable[str]) -> set[str]:
+        """Of which of these visitors there is a picture at hand."""
+        return await self._ledger.run(LedgerFile.pictured, list(ids))
+
+    async def last_pictures(self) -> dict[str, str]:
+        """The press with the newest picture, by the key of the door in hexadecimal."""
+        return await self._ledger.run(LedgerFile.last_pictures)
+
     async def openings_of(self, press: str) -> list[OpeningRecord]:
         """Who opened what for this visitor."""
         return await self._ledger.run(LedgerFile.openings_of, press)
 
     async def mark_seen(self, which: str) -> list[str]:
         """A person has seen `all` missed visitors, or the one whose id begins so: which were new. Raises NotFound."""
-        ids = None if which == "all" else [await self.find(which)]
+        return await self.mark(None if which == "all" else [await self.find(which)])
+
+    async def mark(self, ids: list[str] | None) -> list[str]:
+        """A person has seen these, or all missed visitors: which were new. Raises StateError."""
         marked = await self._ledger.run(LedgerFile.mark_seen, ids, time.time())
         if marked:
             self._sharing.tell_seen(marked)

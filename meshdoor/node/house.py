@@ -62,6 +62,7 @@ class House:
         self.notes = NoteRouter()
         self.notes.register("clock", self._clock_shown, early=True)
         self.on_peers: Callable[[], None] = _ignore
+        self.watchers: list[Callable[[], None]] = []  # told whenever a peer or this node looks different
         self.sip_port = config.sip.port
         self.web_port: int | None = None
         self._tasks: asyncio.TaskGroup | None = None
@@ -302,6 +303,7 @@ class House:
         self._stale.set()
         self._wake()
         self.on_peers()
+        self._tell_watchers()
 
     def _wake(self) -> None:
         self.changed.set()
@@ -316,6 +318,11 @@ class House:
         if busy is not self.busy:
             self.busy = busy
             self.links.set_state(busy)
+            self._tell_watchers()
+
+    def _tell_watchers(self) -> None:
+        for watcher in self.watchers:
+            watcher()
 
     def reachable(self) -> list[Peer]:
         """The peers whose link is up."""

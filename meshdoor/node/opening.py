@@ -66,7 +66,7 @@ class Openings:
         """
         membership = self._house.membership
         self._check_may_open()
-        lock = self._find(text)
+        lock = self.find(text)
         roster = membership.roster
         assert roster.home is not None
         run = open_lock(
@@ -89,6 +89,23 @@ class Openings:
             raise Refused(f"{lock.name} did not answer within {patience:.0f} s", "see: meshdoor status") from None
         except GrantError as error:
             raise Refused(f"{lock.name} gave no proper answer: {error}") from None
+        finally:
+            del self._runs[number]
+
+    async def carry(self, lock: bytes, note: Note, patience: float = PATIENCE) -> Note:
+        """Send a note that a phone signed for itself, and give what the lock answers. Raises Refused."""
+        number = str(note["ask"])
+        if number in self._runs or len(self._runs) >= MAX_RUNS:
+            raise Refused("too many locks are being opened at once")
+        answers: asyncio.Queue[Note] = asyncio.Queue(maxsize=1)
+        self._runs[number] = (lock, answers)
+        try:
+            async with asyncio.timeout(patience):
+                if not self._send(lock, note):
+                    raise Refused("the lock is not in reach")
+                return await answers.get()
+        except TimeoutError:
+            raise Refused(f"the lock did not answer within {patience:.0f} s") from None
         finally:
             del self._runs[number]
 
@@ -133,7 +150,8 @@ class Openings:
         """The locks within reach, and which doors they open."""
         return self._claims if self._lock is None else {self._lock.key: self._lock.of} | self._claims
 
-    def _find(self, text: str) -> Member:
+    def find(self, text: str) -> Member:
+        """The lock of that name or id, or of the door of that name or id. Raises NotFound, Refused."""
         roster = self._house.membership.roster
         locks = {key: of for key, of in self._all().items() if key in roster.members}
         if text:

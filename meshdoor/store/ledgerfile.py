@@ -21,6 +21,7 @@ MAX_ENTRIES = 10_000
 MAX_BODIES = 32 * 2**20  # bytes
 MAX_PICTURES = 64 * 2**20  # bytes
 STALE = 600.0  # seconds after which a press that was never finished counts as missed: its door died
+END_OF_TIME = 2.0**41  # Unix seconds; later than `calls.records` lets anything be
 NOBODY = "0" * 16  # the epoch of a ledger that was never heard of
 
 MIGRATIONS = (
@@ -112,6 +113,25 @@ class LedgerFile:
         """The newest presses, and openings that belong to none."""
         query = "SELECT body, seen FROM entries WHERE kind = 'press' OR press = '' ORDER BY at DESC LIMIT ?"
         return [_stored(row) for row in self._database.run(query, limit)]
+
+    def visits(self, limit: int, before: str) -> list[Stored]:
+        """Presses only, the newest first; those before another one, unless `before` is empty."""
+        start = (END_OF_TIME, "")
+        if before:
+            start = self._database.one("SELECT at, id FROM entries WHERE id = ?", before) or (0.0, "")
+        query = "SELECT body, seen FROM entries WHERE kind = 'press' AND (at, id) < (?, ?) ORDER BY at DESC, id DESC"
+        return [_stored(row) for row in self._database.run(f"{query} LIMIT ?", *start, limit)]
+
+    def pictured(self, ids: Iterable[str]) -> set[str]:
+        """Of which of these visitors there is a picture here."""
+        query = "SELECT id FROM pictures WHERE id IN (SELECT value FROM json_each(?))"
+        return {identifier for (identifier,) in self._database.run(query, json.dumps(list(ids)))}
+
+    def last_pictures(self) -> dict[str, str]:
+        """The press with the newest picture, by the key of the door in hexadecimal."""
+        door = "json_extract(e.body, '$.door')"
+        query = f"SELECT {door}, e.id FROM pictures AS p JOIN entries AS e ON e.id = p.id ORDER BY p.at"
+        return dict(self._database.run(query))
 
     def unseen(self, limit: int, now: float) -> list[Stored]:
         """The newest missed visitors that nobody has seen."""

@@ -67,6 +67,22 @@ def test_seen_is_seen_for_good(ledger: LedgerFile) -> None:
     assert ledger.mark_seen([press(1).id], NOW) == []
 
 
+def test_visits_page_by_page(ledger: LedgerFile) -> None:
+    put(ledger, press(1), press(2), press(3, at=1001.0), opening(1, of=1))
+    first = [stored.entry.id for stored in ledger.visits(2, "")]
+    assert first == [press(3).id, press(2).id]
+    assert [stored.entry.id for stored in ledger.visits(2, first[-1])] == [press(1).id]
+    assert ledger.visits(2, press(1).id) == ledger.visits(2, "f" * 16) == []
+
+
+def test_which_visitors_have_a_picture(ledger: LedgerFile) -> None:
+    put(ledger, press(1), press(2, at=1001.0), press(3, at=1002.0, door=HALL.hex()), press(4, at=1003.0))
+    for number in (3, 2, 1):
+        ledger.put_picture(press(number).id, JPEG)
+    assert ledger.pictured([press(1).id, press(4).id]) == {press(1).id}
+    assert ledger.last_pictures() == {press(1).door: press(2).id, HALL.hex(): press(3).id}
+
+
 def test_missed_visitors_until_somebody_has_seen_them(ledger: LedgerFile) -> None:
     answered = press(3, Outcome.ANSWERED)
     put(ledger, press(1), press(2, at=1001.0), answered)
