@@ -117,6 +117,25 @@ class Home:
         """The latest presses, the newest first, and what the locks did besides."""
         return _object(await self.call("history", limit=limit, missed=missed))
 
+    async def phones(self) -> dict[str, Json]:
+        """The phones of the home, and who was invited."""
+        return _object(await self.call("phone list"))
+
+    async def invite_phone(
+        self, name: str, permissions: list[str] | None = None, until: int | None = None
+    ) -> AsyncGenerator[dict[str, Json], None]:
+        """Invite a phone: first what it is to scan (`url`, `svg`), then who is in (`joined`). Raises UserError.
+
+        `until` is a Unix time, and makes it a guest. Leaving the loop withdraws the invitation.
+        """
+        args: dict[str, Json] = {"name": name, "permissions": permissions, "until": until}
+        async with aclosing(self._stream("phone add", args)) as messages:
+            async for message in messages:
+                yield _object(message.get("event") or message.get("ok"))
+                if "event" not in message:
+                    return
+        raise _stopped()
+
     async def events(self) -> AsyncGenerator[dict[str, Json], None]:
         """What happens from now on, until the loop is left; first `{"event": "listening"}`. Raises UserError."""
         async with aclosing(self._stream("events", {})) as messages:

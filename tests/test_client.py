@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from contextlib import AsyncExitStack, aclosing, asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -118,6 +118,38 @@ async def test_a_ring_is_waited_for(tmp_path: Path) -> None:
         assert [event async for event in made.ring_and_wait()] == [STEP, OVER]
         await made.status()
         assert node.listeners == 0
+
+
+async def test_a_phone_is_invited_and_comes(tmp_path: Path) -> None:
+    invited, joined = {"url": "https://10.0.0.2:8443/#", "svg": "<svg/>"}, {"joined": "Alice", "id": "a"}
+
+    async def add(args: Mapping[str, Json], progress: Progress) -> Json:
+        assert args == {"name": "Alice", "permissions": ["view"], "until": 7}
+        progress(invited)
+        return joined
+
+    async with home(tmp_path) as (made, node):
+        node.verbs["phone add"] = add
+        assert [step async for step in made.invite_phone("Alice", ["view"], 7)] == [invited, joined]
+
+
+async def test_a_node_that_stops_invites_nobody(tmp_path: Path) -> None:
+    async def add(args: Mapping[str, Json], progress: Progress) -> Json:
+        progress({"url": ""})
+        return await asyncio.Event().wait()
+
+    async with AsyncExitStack() as stack:
+        node = FakeNode({"phone list": {"phones": []}})
+        node.verbs["phone add"] = add
+        serving = await stack.enter_async_context(AsyncExitStack())
+        await serving.enter_async_context(serve(tmp_path, node.verbs))
+        made = await stack.enter_async_context(meshdoor.connect(tmp_path))
+        assert await made.phones() == {"phones": []}
+        steps = await stack.enter_async_context(aclosing(made.invite_phone("Alice")))
+        assert await anext(steps) == {"url": ""}
+        await serving.aclose()
+        with pytest.raises(NotRunning):
+            await anext(steps)
 
 
 async def test_too_many_listen(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from meshdoor.errors import Refused, StatementError, UserError
 from meshdoor.trust.history import Added, History
 from meshdoor.trust.identity import Identity
-from meshdoor.trust.invitation import Invitation
 from meshdoor.trust.permissions import DEFAULTS, Permission, Role
 from meshdoor.trust.roster import Member, Roster
 from meshdoor.trust.statement import Admit, Change, Statement
@@ -70,13 +69,13 @@ class Membership:
         self._changed()
         return statement
 
-    def admit_phone(self, key: bytes, invited: Invitation, now: float) -> Member:
-        """Admit a phone as its invitation says. Raises Refused."""
+    def admit_phone(
+        self, key: bytes, name: str, permissions: frozenset[Permission], until: int | None, now: float
+    ) -> Member:
+        """Admit a phone; `until` makes it a guest's. Raises Refused."""
         self.check_may_admit("let a phone in")
-        name = self._free_name(invited.name, key)
-        self.history.admit(
-            self.identity, Admit(key, b"", name, Role.PHONE, invited.permissions, invited.until), int(now)
-        )
+        admit = Admit(key, b"", self._free_name(name, key), Role.PHONE, permissions, until)
+        self.history.admit(self.identity, admit, int(now))
         self._changed()
         return self.roster.members[key]
 

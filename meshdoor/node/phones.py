@@ -80,6 +80,15 @@ class PhoneDesk:
         url = invitation.url(web.url_base, web.fingerprint, self._membership.roster.home_name)
         return Invited(invitation, url, web.fingerprint)
 
+    def admit_client(
+        self, key: bytes, name: str, permissions: Iterable[str] | None = None, until: int | None = None
+    ) -> Member:
+        """Let in a SIP client that registers by digest, whose key this node keeps for it. Raises UserError."""
+        self._membership.check_may_admit("let a phone in")
+        may = _permissions(permissions, until, None)
+        self._check(name, until)
+        return self._membership.admit_phone(key, name, may, until, time.time())
+
     async def arrival(self, invited: Invited) -> Member:
         """Wait until the phone is in. Raises Refused when it did not come; cancelled, it withdraws the invitation."""
         invitation = invited.invitation
@@ -194,9 +203,13 @@ class PhoneDesk:
         if invitation.until is not None and time.time() >= invitation.until:
             raise refused(Refusal.LATE)
         try:
-            return self._membership.admit_phone(key, invitation, time.time()), True
+            return self._admit(key, invitation), True
         except UserError as error:
             raise InvitationError(f"{TEXTS[Refusal.CLOSED]} ({error})", str(Refusal.CLOSED)) from None
+
+    def _admit(self, key: bytes, invitation: Invitation) -> Member:
+        may, until = invitation.permissions, invitation.until
+        return self._membership.admit_phone(key, invitation.name, may, until, time.time())
 
     def _administrator(self, key: bytes) -> Member:
         """The phone of this key. Raises Refused unless it may let others in."""

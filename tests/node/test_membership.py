@@ -7,7 +7,6 @@ import pytest
 from meshdoor.errors import NotFound, Refused, UserError
 from meshdoor.node.membership import Membership
 from meshdoor.trust.identity import Identity
-from meshdoor.trust.invitation import Invitation
 from meshdoor.trust.permissions import Permission, Role
 from tests.node.homes import NOW, Kept, admitted, founded
 from tests.trust.house import key
@@ -91,8 +90,8 @@ def test_the_last_that_may_admit_stays() -> None:
 
 def test_a_phone_that_may_admit_does_not_replace_the_last_screen() -> None:
     hall = founded()
-    alice = Invitation(b"t" * 16, "Alice", frozenset({Permission.VIEW, Permission.ADMIT}))
-    assert hall.admit_phone(key("Alice"), alice, NOW).name == "Alice"
+    may = frozenset({Permission.VIEW, Permission.ADMIT})
+    assert hall.admit_phone(key("Alice"), "Alice", may, None, NOW).name == "Alice"
     with pytest.raises(Refused, match="the last one that may admit"):
         hall.revoke("Hall", NOW)
     assert hall.revoke("Alice", NOW).key == key("Alice")
@@ -100,7 +99,7 @@ def test_a_phone_that_may_admit_does_not_replace_the_last_screen() -> None:
 
 def test_a_guest_is_ended_when_its_time_is_over() -> None:
     hall = founded()
-    guest = hall.admit_phone(key("Alice"), Invitation(b"t" * 16, "hall", frozenset(), int(NOW) + 9), NOW)
+    guest = hall.admit_phone(key("Alice"), "hall", frozenset(), int(NOW) + 9, NOW)
     assert (guest.name, guest.until) == ("hall 2", int(NOW) + 9)
     hall.end_guest(guest, NOW + 9)
     assert key("Alice") in hall.roster.revoked

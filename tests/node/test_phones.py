@@ -102,6 +102,14 @@ async def test_a_guest_with_few_permissions() -> None:
         assert hall.joined[0].until == SOON
 
 
+async def test_a_client_that_registers_is_let_in_without_a_code() -> None:
+    async with desk() as hall:
+        client = hall.desk.admit_client(key("Phone"), "Tablet", ["view"], SOON)
+        assert (client.name, client.role, client.permissions) == ("Tablet", Role.PHONE, frozenset({Permission.VIEW}))
+        with pytest.raises(Refused, match="there is a tablet already"):
+            hall.desk.admit_client(ALICE.key, "tablet")
+
+
 async def test_the_answer_may_be_asked_for_again_but_not_by_another() -> None:
     async with desk() as hall:
         invited = await hall.invite()
