@@ -88,6 +88,9 @@ def _register_add(what: Subparsers[argparse.ArgumentParser], common: argparse.Ar
     parser.add_argument(
         "--expires", metavar="DATE", help="a guest, until the end of 2026-12-24, or 2026-12-24T18:00, or for 12h or 7d"
     )
+    parser.add_argument(
+        "--sip", action="store_true", help="no page: an account for a SIP client that speaks WebSocket, such as JsSIP"
+    )
     parser.add_argument("--png", type=Path, metavar="FILE", help="write the code as a picture, too")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="write the code as a drawing, too")
     parser.add_argument("--json", action="store_true", help="JSON documents, each on a line")
@@ -97,6 +100,8 @@ def _register_add(what: Subparsers[argparse.ArgumentParser], common: argparse.Ar
 def add(options: argparse.Namespace) -> int:
     permissions = None if options.permissions is None else [each for each in options.permissions.split(",") if each]
     until = None if options.expires is None else parse_until(options.expires)
+    if options.sip:
+        return _add_client(options, permissions, until)
     with Countdown() as countdown, client(options, timeout=None) as node:
 
         def invited(answer: Json) -> None:
@@ -109,6 +114,21 @@ def add(options: argparse.Namespace) -> int:
         print_json_line(answer)
     else:
         print(f"{style(answer['joined'], 'bold')} is in: {answer['id']}")
+    return 0
+
+
+def _add_client(options: argparse.Namespace, permissions: list[str] | None, until: int | None) -> int:
+    """Its secret is shown once: the node keeps only what it takes to check it."""
+    if options.png or options.svg:
+        raise UserError("an account has no code to draw: --png and --svg do not go with --sip")
+    with client(options) as node:
+        account = node.call("phone sip", name=options.name, permissions=permissions, until=until)
+    if options.json:
+        print_json_line(account)
+        return 0
+    print(f"{style(account['joined'], 'bold')} is in: {account['id']}")
+    print(table([("SETTING", "VALUE"), *((name, account[name]) for name in ("server", "user", "domain", "secret"))]))
+    tell("The secret is not shown again.")
     return 0
 
 

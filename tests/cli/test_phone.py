@@ -29,6 +29,7 @@ INVITED = {
     "expires": 1790000600,
 }
 JOINED = {"joined": "Alice", "id": ID}
+ACCOUNT = JOINED | {"server": "wss://10.0.0.2:8443/sip", "user": "abcdefgh", "domain": "home", "secret": "s3cret"}
 PHONE = {
     "name": "Alice", "id": ID, "permissions": ["talk", "view"], "until": None, "at": 1790000000,
     "state": "ready", "where": "Hall",
@@ -44,6 +45,7 @@ def node(state: Path) -> Iterator[FakeNode]:
         "phone add": Answered(JOINED, INVITED),
         "phone list": PHONES,
         "phone ca": CA,
+        "phone sip": ACCOUNT,
         "phone notify": {"text": "sent to 2 places"},
         "revoke": {"name": "Alice", "id": ID, "told": 1},
     }
@@ -92,6 +94,24 @@ def test_the_code_is_written_for_this_user_only(node: FakeNode, run: Run, tmp_pa
     assert png.read_bytes().startswith(b"\x89PNG")
     assert svg.read_text() == "<svg/>"
     assert {path.stat().st_mode & 0o777 for path in (png, svg)} == {0o600}
+
+
+def test_an_account_for_a_sip_client(node: FakeNode, run: Run, capsys: Capture) -> None:
+    assert run("phone", "add", "Alice", "--sip", "--permissions", "view") == 0
+    out, err = capsys.readouterr()
+    assert node.asked == [("phone sip", {"name": "Alice", "permissions": ["view"], "until": None})]
+    assert out.splitlines() == [
+        f"Alice is in: {ID}",
+        "SETTING  VALUE",
+        "server   wss://10.0.0.2:8443/sip",
+        "user     abcdefgh",
+        "domain   home",
+        "secret   s3cret",
+    ]
+    assert err == "The secret is not shown again.\n"
+    assert run("phone", "add", "Alice", "--sip", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == ACCOUNT
+    assert run("phone", "add", "Alice", "--sip", "--png", "a.png") == 2
 
 
 def test_a_code_that_nobody_scanned_is_exit_code_1(node: FakeNode, run: Run, capsys: Capture) -> None:
