@@ -97,6 +97,28 @@ def test_another_reply_is_refused(changes: dict[str, Any]) -> None:
     assert code_of(Reply, json.dumps(json.loads(bytes(REPLY)) | changes).encode()) == "wrong"
 
 
+HEX = st.sampled_from(["00" * 16, "00" * 32, "02" + "00" * 32, "FF" * 32, ""])
+NAMES = st.lists(st.sampled_from(["view", "talk", "fly"]), max_size=2)
+VALUES = HEX | NAMES | st.none() | st.booleans() | st.integers()
+REQUESTS = st.fixed_dictionaries({"invitation": HEX, "key": HEX, "proof": HEX | VALUES})
+REPLIES = st.fixed_dictionaries({"until": VALUES, "permissions": VALUES}).map(
+    lambda entries: json.loads(bytes(REPLY)) | entries
+)
+
+
+@settings(max_examples=200)
+@given(REQUESTS.map(lambda entries: (Request, entries)) | REPLIES.map(lambda entries: (Reply, entries)))
+def test_what_is_read_is_what_was_written(case: tuple[type[Request] | type[Reply], dict[str, Any]]) -> None:
+    """Whatever JSON comes: it is refused, or says nothing but what its value says."""
+    kind, entries = case
+    try:
+        value = kind.parse(json.dumps(entries).encode())
+    except InvitationError:
+        return
+    for name, written in json.loads(bytes(value)).items():
+        assert written == (sorted(set(entries[name])) if name == "permissions" else entries[name])
+
+
 @settings(max_examples=100)
 @given(st.binary(max_size=600))
 def test_noise_is_refused(noise: bytes) -> None:

@@ -15,6 +15,7 @@ from meshdoor.errors import LocalProtocolError, StatementError
 from meshdoor.trust.permissions import Permission, Role
 from meshdoor.trust.statement import (
     MAX_BODY,
+    MAX_TIME,
     PURPOSE,
     Admit,
     Body,
@@ -105,6 +106,25 @@ def test_noise_is_refused(noise: bytes) -> None:
 def test_a_truncated_statement_is_refused(length: int) -> None:
     with pytest.raises(StatementError):
         Statement.parse(ADMIT.carried[:length])
+
+
+@settings(max_examples=50)
+@given(
+    st.sampled_from(["Alice", "Bob", "Phone"]),
+    st.text(min_size=1, max_size=64).filter(is_name),
+    st.frozensets(st.sampled_from(list(Permission))),
+    st.none() | st.integers(0, MAX_TIME),
+)
+def test_whatever_is_said_of_a_phone_is_read_as_it_was_meant(
+    name: str, called: str, permissions: frozenset[Permission], until: int | None
+) -> None:
+    body = Admit(key(name), b"", called, Role.PHONE, permissions, until)
+    if until is not None and Permission.ADMIT in permissions:
+        with pytest.raises(LocalProtocolError):
+            say("Hall", body, FOUND)
+    else:
+        statement = say("Hall", body, FOUND)
+        assert Statement.parse(bytes(statement)).body == body
 
 
 def test_only_a_guest_has_an_end() -> None:
