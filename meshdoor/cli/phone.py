@@ -24,7 +24,7 @@ from meshdoor.control import Json
 from meshdoor.control.client import Client
 from meshdoor.errors import NotFound, UserError
 
-CERTIFICATE = "meshdoor-ca.crt"
+CERTIFICATE, PROFILE = "meshdoor-ca.crt", "meshdoor-ca.mobileconfig"
 
 MEANING = """\
 This certificate is the authority of THIS NODE's page. A phone that trusts it opens the page without a warning, may
@@ -61,7 +61,7 @@ def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.Argume
         help="a certificate by which a phone trusts this node's page fully",
         description=MEANING,
     )
-    parser.add_argument("--out", type=Path, metavar="DIR", help=f"write {CERTIFICATE} there")
+    parser.add_argument("--out", type=Path, metavar="DIR", help=f"write {CERTIFICATE} and {PROFILE} there")
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.set_defaults(run=authority)
 
@@ -212,14 +212,16 @@ def authority(options: argparse.Namespace) -> int:
         return 0
     if options.out:
         options.out.mkdir(parents=True, exist_ok=True)
-        path = options.out / CERTIFICATE
-        path.write_text(answer["certificate"])
-        tell(f"{path} is written.")
+        (options.out / CERTIFICATE).write_text(answer["certificate"])
+        (options.out / PROFILE).write_text(answer["profile"])
+        tell(f"{CERTIFICATE} (Android and others) and {PROFILE} (iPhone, iPad) are in {options.out}.")
     from meshdoor.node import qr
 
-    print(qr.text(answer["url"], colours=sys.stdout.isatty()))
-    print(answer["url"])
-    tell(f"{MEANING}\nIts fingerprint (SHA-256), to compare: {_spaced(answer['fingerprint'])}")
+    for phones, url in (("Android and others", answer["url"]), ("iPhone, iPad", answer["profile_url"])):
+        print(f"{phones}: {url}")
+        print(qr.text(url, colours=sys.stdout.isatty()), flush=True)
+    tell(f"{MEANING}\nIts name is {answer['name']}, its fingerprint (SHA-256), to compare:")
+    tell(_spaced(answer["fingerprint"]))
     return 0
 
 

@@ -36,7 +36,14 @@ PHONE = {
 }  # fmt: skip
 GUEST = PHONE | {"name": "Bob", "id": "bbbb-efgh-ijkl-mnop", "until": 1790000000, "state": "unreachable", "where": None}
 PHONES = {"phones": [PHONE, GUEST], "invited": [{"name": "Carol", "expires": 1790000600}]}
-CA = {"certificate": "-----BEGIN CERTIFICATE-----\n", "fingerprint": "00ff" * 16, "url": "https://10.0.0.2:8443/ca"}
+CA = {
+    "certificate": "-----BEGIN CERTIFICATE-----\n",
+    "profile": "<plist/>",
+    "fingerprint": "00ff" * 16,
+    "name": "Hall of My home",
+    "url": "https://10.0.0.2:8443/ca.crt",
+    "profile_url": "https://10.0.0.2:8443/ca.mobileconfig",
+}
 
 
 @pytest.fixture
@@ -166,9 +173,12 @@ def test_the_authority(node: FakeNode, run: Run, tmp_path: Path, capsys: Capture
     assert run("phone", "ca", "--out", str(tmp_path / "out")) == 0
     out, err = capsys.readouterr()
     assert (tmp_path / "out" / "meshdoor-ca.crt").read_text() == CA["certificate"]
-    assert out.endswith(CA["url"] + "\n")
+    assert (tmp_path / "out" / "meshdoor-ca.mobileconfig").read_text() == CA["profile"]
+    assert f"Android and others: {CA['url']}\n" in out
+    assert f"iPhone, iPad: {CA['profile_url']}\n" in out
     assert "could show that phone a false page" in err
-    assert "to compare: 00:FF:" in err
+    assert "Its name is Hall of My home" in err
+    assert "\n00:FF:" in err
     assert run("phone", "ca", "--json") == 0
     assert json.loads(capsys.readouterr().out) == CA
     assert run("phone", "ca") == 0
