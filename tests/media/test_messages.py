@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from meshdoor.config import IceServer
 from meshdoor.errors import LocalProtocolError
 from meshdoor.media import messages
 from meshdoor.media.messages import decode, encode
@@ -20,6 +21,8 @@ PLAN = messages.StreamPlan(
     tx_key=KEY,
     feedback=("nack", "nack pli"),
 )
+ICE = messages.IceDescription("ufrag", "secret", "sha-256 AB", ("1 1 udp 1 127.0.0.1 4000 typ host",))
+REMOTE = messages.IceRemote("ufrag", "secret", "sha-256 AB", (), controlling=True, client=False)
 
 
 @pytest.mark.parametrize(
@@ -27,6 +30,9 @@ PLAN = messages.StreamPlan(
     [
         messages.Hello("door", "Front", camera="rtsp://user:secret@cam/1", out_dir="/tmp/x"),
         messages.StartLeg("b1", None, PLAN, messages.Gates(microphone=True)),
+        messages.OpenLeg("b1", "::1", webrtc=True, ice_servers=(IceServer("turn:t:1", "me", "secret"),)),
+        messages.LegOpened(1, 1, 2, 3, ICE),
+        messages.StartLeg("b1", ice=REMOTE),
         messages.EngineStatistics((messages.LegStatistics("b1"),), 3, 1, 0.25),
         messages.LegStatistics("b1", video=messages.StreamStatistics(round_trip=1)),
         messages.EngineLost(("b1", "b2"), "exit status -9"),
@@ -47,6 +53,7 @@ def test_secrets_are_not_shown() -> None:
     start = messages.StartLeg("b1", None, PLAN)
     assert "6b6b" not in repr(start)
     assert "kkk" not in repr(start)
+    assert "secret" not in repr((ICE, REMOTE, IceServer("turn:t:1", "me", "secret")))
     assert "secret" not in repr(messages.Hello("door", camera="rtsp://user:secret@cam/1"))
 
 

@@ -53,6 +53,14 @@ def segments(sealed: bytes | memoryview, size: int) -> list[bytes]:
 
 
 @suites
+def test_dtls_exports_a_key_for_each_end(suite: Suite) -> None:
+    material = bytes(range(suite.material_length))
+    client, server = MasterKey.pair(suite, material)
+    assert client.key + server.key + client.salt + server.salt == material
+    assert (len(client.key), len(server.salt)) == (suite.key_length, suite.salt_length)
+
+
+@suites
 @given(first=st.integers(0, 0xFFFF), count=st.integers(1, 49), size=st.integers(1, 1180), last=st.integers(0, 9))
 @settings(max_examples=40)
 def test_libsrtp_opens_our_groups(suite: Suite, first: int, count: int, size: int, last: int) -> None:
