@@ -6,8 +6,14 @@ import re
 import struct
 
 from meshdoor.node import qr
+from tests.fakes.scanner import read_png, read_terminal
 
 URL = "https://10.0.0.2:8443/#pair=ICEiIyQlJicoKSorLC0uLw&f=AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8&n=Home"
+
+
+def test_a_phone_reads_it_from_paper_and_from_the_terminal() -> None:
+    assert read_png(qr.png(URL)) == URL
+    assert read_terminal(qr.text(URL, colours=False)) == URL
 
 
 def test_two_modules_a_character() -> None:
