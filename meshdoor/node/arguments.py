@@ -33,6 +33,26 @@ class Args:
     def optional_number(self, name: str) -> int | None:
         return None if self._values.get(name) is None else self.number(name)
 
+    def texts(self, name: str) -> list[str]:
+        value = self._values.get(name)
+        if not isinstance(value, list) or not all(isinstance(each, str) for each in value):
+            raise UserError(f"{name}: a list of strings is needed")
+        return value
+
+    def table(self, name: str) -> dict[str, Json]:
+        value = self._values.get(name)
+        if not isinstance(value, dict):
+            raise UserError(f"{name}: an object is needed")
+        return value
+
+    def named(self, name: str) -> bool:
+        """Is it there, if only as null?"""
+        return name in self._values
+
+    def has(self, name: str) -> bool:
+        """Is it there, and not null?"""
+        return self._values.get(name) is not None
+
     def flag(self, name: str) -> bool:
         return self._values.get(name, False) is True
 

@@ -47,6 +47,7 @@ class History:
 
     def __init__(self, house: House, ledger: Ledger, folder: Path, shoot: Shoot) -> None:
         self.listeners: list[Callable[[], None]] = []
+        self.pictured_listeners: list[Callable[[str, bytes], None]] = []  # told of each picture of a visitor
         self._house = house
         self._ledger = ledger
         self._folder = folder
@@ -143,6 +144,8 @@ class History:
         while len(self._held) >= MAX_HELD:
             del self._held[next(iter(self._held))]
         self._held[press] = data
+        for watcher in self.pictured_listeners:
+            watcher(press, data)
         asyncio.get_running_loop().call_later(HOLD, self._later, lambda: self._keep_picture(press))
 
     def _reported(self, key: bytes, note: Note) -> None:

@@ -1,0 +1,3 @@
+class Vapid02:
+    @classmethod
+    def from_pem(cls, private_key: bytes) -> Vapid02: ...
