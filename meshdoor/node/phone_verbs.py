@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 
 from meshdoor.control import Json
@@ -32,8 +33,11 @@ class PhoneVerbs:
         invited = await self._desk.invite(
             given.text("name"), _texts(args.get("permissions")), given.optional_number("until")
         )
-        progress(describe(invited))
-        member = await self._desk.arrival(invited)
+        try:
+            progress(await asyncio.to_thread(describe, invited))
+            member = await self._desk.arrival(invited)
+        finally:
+            self._desk.withdraw(invited.invitation)
         return {"joined": member.name, "id": member.device_id}
 
     async def phones(self, args: Args) -> Json:
