@@ -71,5 +71,6 @@ def _tell(url: str, title: str, text: str, attach: str | None) -> bool:
     import apprise
 
     logging.getLogger("apprise").setLevel(logging.CRITICAL)  # its lines may hold what the URLs hold
-    one = apprise.Apprise()
-    return one.add(url) is True and bool(one.notify(body=text, title=title, attach=attach))
+    one = apprise.Apprise.instantiate(url)  # not in a group, which would leave threads behind
+    files = None if attach is None else apprise.AppriseAttachment(attach)
+    return one is not None and bool(one.notify(body=text, title=title, attach=files))

@@ -93,7 +93,8 @@ class Notifying:
         return found
 
     async def _send_push(self, key: bytes, subscription: Subscription, door: str, press: str) -> None:
-        message = {"event": "visitor", "home": self._title(), "door": door, "press": press}
+        said = {"title": self._title(), "body": f"Somebody is at {door}.", "tag": press}
+        message = {"event": "visitor", "door": door, "press": press} | said
         async with self._sending:
             try:
                 if not await asyncio.to_thread(self._push.send, subscription, message, press[:32]):
@@ -104,7 +105,7 @@ class Notifying:
     async def _try_push(self, key: bytes, subscription: Subscription) -> str:
         if (name := self._name(key)) == "":
             return ""
-        message = {"event": "test", "home": self._title(), "node": self._house.name}
+        message = {"event": "test", "title": self._title(), "body": f"A test of {self._house.name}.", "tag": "test"}
         try:
             if await asyncio.to_thread(self._push.send, subscription, message):
                 return f"{name}: told"

@@ -70,9 +70,9 @@ class Push:
             status = getattr(error.response, "status_code", None)
             if status in GONE:
                 return False
-            raise OSError(f"the push service answered {status}") from None
-        except ValueError as error:  # a key of the subscription that is none
-            raise OSError(f"the subscription cannot be used: {error}") from None
+            raise OSError(f"the push service answered {status}" if status else "its key cannot be used") from None
+        except ValueError:
+            raise OSError("its key cannot be used") from None
         return True
 
     def _key(self) -> bytes:

@@ -35,6 +35,9 @@ class Lines(Protocol):
     def attach_client(self, address: str, send: Send, cut: Cut) -> SipFlow:
         """Somebody is, who will say by digest who it is. Raises AttachError."""
 
+    def is_here(self, key: bytes) -> bool:
+        """Is a phone attached, to whichever node?"""
+
     def set_quiet(self, key: bytes, quiet: bool) -> None:
         """Whether a phone is not to ring now."""
 

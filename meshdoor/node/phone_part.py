@@ -1,0 +1,87 @@
+"""All that a node has for phones, put together; the composition root makes one."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from meshdoor.config import Config
+from meshdoor.control import Json
+from meshdoor.control.server import Verb
+from meshdoor.node.arguments import checked
+from meshdoor.node.calls import CallService
+from meshdoor.node.family import Family
+from meshdoor.node.history import History
+from meshdoor.node.homeview import HomeView, Rows
+from meshdoor.node.house import House
+from meshdoor.node.notifying import Notifying
+from meshdoor.node.opening import Openings
+from meshdoor.node.phone_asks import PhoneAsks
+from meshdoor.node.phone_verbs import PhoneVerbs
+from meshdoor.node.phones import PhoneDesk
+from meshdoor.node.push import Push
+from meshdoor.node.web import WebFactory
+from meshdoor.node.webhouse import Lines, WebHouse
+from meshdoor.node.webstart import Serve, WebStart
+from meshdoor.node.wishes import Wishes
+from meshdoor.store.state import StateDirectory, Table
+
+LoadWeb = Callable[[], WebFactory]  # blocks, as it loads code
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What it is built on."""
+
+    config: Config
+    state: StateDirectory
+    house: House
+    calls: CallService
+    openings: Openings
+    history: History | None
+    rows: Rows  # the members, as the status has them
+
+
+class PhonePart:
+    """`run` beside the house; `table` for the control socket."""
+
+    def __init__(self, parts: Parts, lines: Lines, wished: dict[str, Json], load: LoadWeb | None) -> None:
+        self._parts = parts
+        state, house = parts.state, parts.house
+
+        def load_server() -> Serve:
+            assert load is not None
+            factory = load()
+            return lambda: factory(parts.config, self.house, state)
+
+        self._start = WebStart(house, None if load is None else load_server)
+        self.desk = PhoneDesk(house, self._start.open)
+        wishes = Wishes(wished, lambda table: state.save_table(Table.PHONES, table))
+        push = Push(state)
+        view = HomeView(house, parts.history, parts.openings, parts.rows)
+        asks = PhoneAsks(view, self.desk, parts.openings, wishes, push)
+        self.house = WebHouse(house, self.desk, lines, view, asks, wishes)
+        self._notifying = Notifying(house, wishes, push, self._family(), lines.is_here)
+        if parts.history is not None:
+            self.house.follow(parts.history)
+            parts.history.pictured_listeners.append(self._notifying.pictured)
+
+    def table(self) -> dict[str, Verb]:
+        """By name, for the control server."""
+        verbs = PhoneVerbs(self.desk, self._parts.rows, self._start.open).table()
+        return verbs | {"phone notify": checked(self._notifying.test)}
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._start.run())
+            tasks.create_task(self.desk.run())
+            tasks.create_task(self.house.run())
+            tasks.create_task(self._notifying.run())
+            tasks.create_task(self._parts.calls.listen(self._notifying.tell))
+
+    def _family(self) -> Family | None:
+        file = self._parts.config.notify.urls_file
+        return Family(self._parts.state.path / Path(file)) if file else None
