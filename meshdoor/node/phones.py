@@ -26,6 +26,7 @@ LOOK_AGAIN: Final = 30.0  # seconds: a clock may have been set meanwhile
 REVOKE_AFTER: Final = 10.0  # seconds after its end until a guest is revoked, by the first screen
 NEXT_SCREEN: Final = 20.0  # seconds more for each screen that was admitted earlier: one revoke is enough
 CLOCKS_AGREE: Final = 300.0  # seconds
+REPLACED: Final = "another code for the same name has replaced this one"
 
 OpenWeb = Callable[[], Awaitable[Web]]
 
@@ -92,6 +93,8 @@ class PhoneDesk:
     async def arrival(self, invited: Invited) -> Member:
         """Wait until the phone is in. Raises Refused when it did not come; cancelled, it withdraws the invitation."""
         invitation = invited.invitation
+        if invitation not in self.waiting():
+            raise Refused(REPLACED)
         future: asyncio.Future[Member] = asyncio.get_running_loop().create_future()
         self._used[invitation.id] = future
         try:
@@ -108,7 +111,7 @@ class PhoneDesk:
         self._invitations.withdraw(invitation, time.monotonic())
         future = self._used.get(invitation.id)
         if future is not None and not future.done():
-            future.set_exception(Refused("another code for the same name has replaced this one"))
+            future.set_exception(Refused(REPLACED))
 
     def pair(self, body: bytes, address: str, fingerprint: bytes) -> bytes:
         """A phone at `address` shows an invitation: the body of the reply. Raises InvitationError."""

@@ -256,6 +256,8 @@ async def test_a_second_code_for_a_name_replaces_the_first() -> None:
         other, second = await hall.invite("Carol"), await hall.invite("ALICE")
         with pytest.raises(Refused, match="has replaced this one"):
             await waiting
+        with pytest.raises(Refused, match="has replaced this one"):
+            await hall.desk.arrival(first)
         assert hall.refusal(first) == "late"
         assert [each.name for each in hall.desk.waiting()] == ["Carol", "ALICE"]
         hall.scan(second)
