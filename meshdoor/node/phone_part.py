@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from meshdoor.config import Config
 from meshdoor.control import Json
 from meshdoor.control.server import Verb
 from meshdoor.node.arguments import checked
-from meshdoor.node.calls import CallService
+from meshdoor.node.calls import Listener
 from meshdoor.node.family import Family
 from meshdoor.node.history import History
 from meshdoor.node.homeview import HomeView, Rows
@@ -28,6 +29,7 @@ from meshdoor.node.webstart import Serve, WebStart
 from meshdoor.node.wishes import Wishes
 from meshdoor.store.state import StateDirectory, Table
 
+Listen = Callable[[Listener], Coroutine[Any, Any, None]]  # gives the events of the calls, until cancelled
 LoadWeb = Callable[[], WebFactory]  # blocks, as it loads code
 
 
@@ -38,7 +40,7 @@ class Parts:
     config: Config
     state: StateDirectory
     house: House
-    calls: CallService
+    listen: Listen
     openings: Openings
     history: History | None
     rows: Rows  # the members, as the status has them
@@ -80,7 +82,7 @@ class PhonePart:
             tasks.create_task(self.desk.run())
             tasks.create_task(self.house.run())
             tasks.create_task(self._notifying.run())
-            tasks.create_task(self._parts.calls.listen(self._notifying.tell))
+            tasks.create_task(self._parts.listen(self._notifying.tell))
 
     def _family(self) -> Family | None:
         file = self._parts.config.notify.urls_file

@@ -22,6 +22,8 @@ HEARTBEAT: Final = 10.0  # seconds between pings; half of it until the answer mu
 GOING_AWAY, UNUSABLE = 1001, 1007  # RFC 6455 §7.4.1
 REFUSED, NO_PROOF, REPLACED, TOO_MUCH = 4403, 4408, 4409, 4429  # ours
 
+CODES: Final = {"moved": REPLACED, "full": TOO_MUCH}  # of an AttachError
+
 KEEP_ALIVE, ALIVE = "\r\n\r\n", "\r\n"  # RFC 5626 §3.5.1
 
 
@@ -58,8 +60,9 @@ class Socket:
         self.send(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
 
     def cut(self, error: AttachError) -> None:
-        """Say why, and close."""
-        self.end(REFUSED, json.dumps(refusal(error), ensure_ascii=False))
+        """Say why, and close. What another try may mend is told by the code alone."""
+        code = CODES.get(error.code, REFUSED)
+        self.end(code, json.dumps(refusal(error), ensure_ascii=False) if code == REFUSED else "")
 
     def end(self, code: int, last: str = "") -> None:
         """Close; only the first reason counts."""

@@ -11,6 +11,7 @@ import aiohttp
 import pytest
 import pytest_asyncio
 
+from meshdoor.errors import AttachError
 from meshdoor.trust.attach import Purpose, Refusal, refused
 from meshdoor.trust.identity import Identity
 from meshdoor.web import sockets as module
@@ -174,6 +175,13 @@ async def test_the_house_may_cut(here: Site) -> None:
     ws = await here.attached(here.house.admit("Alice"))
     here.house.flows[0].cut(refused(Refusal.EXPIRED))
     assert (await said(ws))["refused"]["code"] == "expired"
+
+
+@pytest.mark.parametrize(("code", "closing"), [("moved", 4409), ("full", 4429)])
+async def test_what_another_try_may_mend_is_no_refusal(here: Site, code: str, closing: int) -> None:
+    ws = await here.attached(here.house.admit("Alice"))
+    here.house.flows[0].cut(AttachError("text", code))
+    assert await closed(ws) == closing
 
 
 async def test_what_is_no_sip_ends_the_socket(here: Site) -> None:
