@@ -78,7 +78,7 @@ class Engine:
         self._legs: dict[str, Leg] = {}
         self._ticker: asyncio.TimerHandle | None = None
         self._next_statistics = 0.0
-        self._opening: set[str] = set()
+        self._opening: dict[str, object] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._webrtc: asyncio.Event | None = None  # set when it is loaded
         self._cname = os.urandom(6).hex()  # RFC 7022 §4.2: tells nothing of this host
@@ -104,10 +104,11 @@ class Engine:
         except LocalProtocolError as error:
             log.error("the node sent %s", error)
             return
-        if isinstance(command, OpenLeg) and command.webrtc:
-            self._spawn(self._answer_later(command, request))
+        answer = self._answer(command)
+        if answer is None and isinstance(command, OpenLeg):
+            self._spawn(self._answer_later(command, self._opening[command.leg], request))
         else:
-            self._send(encode(self._answer(command), request))
+            self._send(encode(answer or Done(), request))
 
     def emit(self, event: Event) -> None:
         self._send(encode(event))
@@ -126,23 +127,26 @@ class Engine:
         self.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _answer(self, command: Message) -> Answer:
+    def _answer(self, command: Message) -> Answer | None:
         """Whatever goes wrong in one command goes wrong for it alone."""
         try:
             handler = self._handlers.get(type(command))
             if handler is None:
                 raise EngineError(f"{type(command).__name__} is no command")
-            return handler(command) or Done()
+            return handler(command)
         except Exception as error:
             return _failed(command, error)
 
-    async def _answer_later(self, command: OpenLeg, request: int | None) -> None:
-        """Opening a leg to a browser takes a while."""
+    async def _answer_later(self, command: OpenLeg, mark: object, request: int | None) -> None:
+        """Opening a leg to a browser takes a while, in which it may be closed, and opened again under another mark."""
         answer: Answer
         try:
-            answer = await self._open_webrtc(command)
+            answer = await self._open_webrtc(command, mark)
         except Exception as error:
             answer = _failed(command, error)
+        finally:
+            if self._opening.get(command.leg) is mark:
+                del self._opening[command.leg]
         self._send(encode(answer, request))
 
     def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -186,9 +190,13 @@ class Engine:
         if len(self._legs) + len(self._opening) >= MAX_LEGS:
             raise EngineError(f"{MAX_LEGS} legs are open")
 
-    def _open(self, command: OpenLeg) -> LegOpened:
+    def _open(self, command: OpenLeg) -> LegOpened | None:
+        """None for a browser's, which is answered later."""
         self._check(command.leg)
         studio = self._devices
+        if command.webrtc:
+            self._opening[command.leg] = object()
+            return None
         sound = UdpPath(command.local, command.audio_port)
         try:
             pictures = UdpPath(command.local, command.video_port)
@@ -197,26 +205,17 @@ class Engine:
             raise
         return self._keep(Leg(command.leg, *self._channels(command.leg, sound, pictures), studio, self.emit))
 
-    async def _open_webrtc(self, command: OpenLeg) -> LegOpened:
-        """Another command may close it meanwhile."""
-        name, studio = command.leg, self._devices
-        self._check(name)
-        self._opening.add(name)
-        try:
-            await self._prepare().wait()
-            from meshdoor.media import webrtc
+    async def _open_webrtc(self, command: OpenLeg, mark: object) -> LegOpened:
+        await self._prepare().wait()
+        from meshdoor.media import webrtc
 
-            transport = await webrtc.Transport.open((command.local, *command.addresses), command.ice_servers)
-        except BaseException:
-            self._opening.discard(name)
-            raise
-        if name not in self._opening:
+        transport = await webrtc.Transport.open((command.local, *command.addresses), command.ice_servers)
+        if self._opening.get(command.leg) is not mark:
             await transport.aclose()
-            raise EngineError(f"leg {name} was closed")
-        self._opening.discard(name)
+            raise EngineError(f"leg {command.leg} was closed")
         bundle = Bundle(transport)
-        channels = self._channels(name, bundle.audio, bundle.video)
-        return self._keep(WebrtcLeg(name, transport, channels, studio, self.emit))
+        channels = self._channels(command.leg, bundle.audio, bundle.video)
+        return self._keep(WebrtcLeg(command.leg, transport, channels, self._devices, self.emit))
 
     def _channels(self, leg: str, sound: Way, pictures: Way) -> tuple[Channel, Channel]:
         studio = self._devices
@@ -232,8 +231,7 @@ class Engine:
         return leg.opened
 
     def _close_leg(self, command: CloseLeg) -> LegStatistics:
-        if command.leg in self._opening:
-            self._opening.discard(command.leg)
+        if self._opening.pop(command.leg, None) is not None:
             return LegStatistics(command.leg)
         self._leg(command.leg)
         return self._end(command.leg)

@@ -107,18 +107,29 @@ class Engine:
         """`before`: as it was opened in an engine that died, so that the peer need not be told. Under the same keys,
         its streams have other sources (SSRC), so nothing is encrypted twice in one way."""
         ports = (before.audio_port, before.video_port) if before is not None else (0, 0)
-        answer = await self._ask(OpenLeg(leg, local, *ports), LegOpened)
-        self._legs[leg] = None
-        return answer
+        return await self._open(OpenLeg(leg, local, *ports))
 
     async def open_webrtc(self, leg: str, addresses: Sequence[str], servers: Sequence[IceServer] = ()) -> LegOpened:
         """A leg to a browser, which may find it at these addresses of this host. One in an engine that died cannot be
         opened again: the browser would have to be told."""
         local, *others = addresses
-        asked = OpenLeg(leg, local, webrtc=True, addresses=tuple(others), ice_servers=tuple(servers))
-        answer = await self._ask(asked, LegOpened)
-        self._legs[leg] = None
+        return await self._open(OpenLeg(leg, local, webrtc=True, addresses=tuple(others), ice_servers=tuple(servers)))
+
+    async def _open(self, command: OpenLeg) -> LegOpened:
+        """Who does not wait for it leaves no leg behind."""
+        try:
+            answer = await self._ask(command, LegOpened)
+        except asyncio.CancelledError:
+            self._forget(command.leg)
+            raise
+        self._legs[command.leg] = None
         return answer
+
+    def _forget(self, leg: str) -> None:
+        if self._socket is not None:
+            with suppress(OSError):
+                self._requests += 1
+                self._socket.send(encode(CloseLeg(leg), self._requests))
 
     async def prepare(self) -> None:
         """Browsers may be called from now on: what they need is loaded before the first of them is, in this engine and

@@ -8,16 +8,14 @@ Loading it takes a second on a Pi, so it is done beforehand, in a thread (`rehea
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
-import os
-import re
 import socket
 from collections.abc import Callable, Coroutine, Iterable, Sequence
 from contextlib import suppress
-from typing import Any, TypedDict, cast
+from dataclasses import replace
+from typing import Any, cast
 
-from aioice import Candidate, Connection
+from aioice import Candidate
 from aioice.ice import CandidatePair
 from aiortc import RTCCertificate, RTCDtlsTransport, RTCIceTransport
 from aiortc.rtcdtlstransport import (
@@ -30,30 +28,22 @@ from aiortc.rtcdtlstransport import (
 
 from meshdoor.config import IceServer
 from meshdoor.errors import EngineError
-from meshdoor.media.datagrams import SEND_BUFFER, Datagrams, Outgoing
+from meshdoor.media.datagrams import Datagrams, Outgoing
+from meshdoor.media.ice import Connection, Relay, duplicate
 from meshdoor.media.messages import IceDescription, IceRemote
 from meshdoor.media.suites import CM, GCM, suites
 from meshdoor.rtp.srtp_keys import SUITES, MasterKey
 
 log = logging.getLogger(__name__)
 
-# All ours, in seconds.
-CONNECT_TIMEOUT = 20.0  # a phone that rings looks for its way while it rings
-GATHER_TIMEOUT = 0.3  # for STUN and TURN servers: who is at home needs none
+CONNECT_TIMEOUT = 20.0  # s: a phone that rings looks for its way while it rings; ours
 EXPORTER = b"EXTRACTOR-dtls_srtp"  # RFC 5764 §4.2
-COMPONENT = 1  # RTP, and with it RTCP (RFC 8445 §13)
 HASH = "sha-256"
-PORT, TLS_PORT = 3478, 5349  # of STUN and TURN, RFC 8489 §18.6
 
 _PROFILES = {GCM: SRTP_AEAD_AES_128_GCM, CM: SRTP_AES128_CM_SHA1_80}
-_SERVER = re.compile(r"(stun|turn|turns):([^:?]+|\[[0-9a-fA-F:]+\])(?::(\d{1,5}))?(?:\?transport=(udp|tcp))?")
 
 Keys = tuple[MasterKey, MasterKey]  # for what is sent, for what is received
 
-
-def rehearse() -> None:
-    """Does once what the first browser would otherwise wait for."""
-    RTCCertificate.generateCertificate()._create_ssl_context([_PROFILES[name] for name in suites()])
 
 
 class Transport:
@@ -61,7 +51,7 @@ class Transport:
 
     `received` gets SRTP and SRTCP as they come. `lost` is told once when the way is lost after it was found."""
 
-    def __init__(self, connection: _Connection, certificate: RTCCertificate) -> None:
+    def __init__(self, connection: Connection, certificate: RTCCertificate) -> None:
         self.received: Callable[[bytes], None] = lambda data: None
         self.lost: Callable[[str], None] = lambda reason: None
         self._connection = connection
@@ -78,7 +68,7 @@ class Transport:
     @classmethod
     async def open(cls, addresses: Sequence[str], servers: Iterable[IceServer] = ()) -> Transport:
         """To be found at these addresses of this host. Raises EngineError when it can be found nowhere."""
-        connection = _Connection(addresses, tuple(servers))
+        connection = Connection(addresses, tuple(servers))
         await connection.gather_candidates()
         if not connection.local_candidates:
             await connection.close()
@@ -182,9 +172,9 @@ class Transport:
         if pair is None:
             return
         if pair.local_candidate.type == "relay":
-            self._outgoing = _Relay(pair)
+            self._outgoing = Relay(pair)
         else:
-            self._socket = _duplicate(pair)
+            self._socket = duplicate(pair)
             self._outgoing = Datagrams(self._socket, pair.remote_addr)
         self.on_writable(writer)
 
@@ -204,51 +194,24 @@ class Transport:
             self.lost("the phone is gone")
 
 
-class _Servers(TypedDict, total=False):
-    stun_server: tuple[str, int]
-    turn_server: tuple[str, int]
-    turn_username: str
-    turn_password: str
-    turn_ssl: bool
-    turn_transport: str
+def rehearse() -> None:
+    """Two ends in this host find each other: what the first browser would otherwise wait for. Not in a loop."""
+    try:
+        asyncio.run(_rehearsal())
+    except EngineError as error:
+        log.warning("the rehearsal of WebRTC failed: %s", error)
 
 
-class _Connection(Connection):
-    """At the addresses of this host that are named, whatever others it has."""
-
-    def __init__(self, addresses: Sequence[str], servers: Sequence[IceServer]) -> None:
-        super().__init__(ice_controlling=True, **_of(servers))
-        self.media: Callable[[bytes], None] = lambda data: None
-        self.found = asyncio.Event()
-        self._addresses = _usable(addresses)
-
-    @property
-    def beyond_this_host(self) -> bool:
-        """Whether others than this host can come here."""
-        return not all(ipaddress.ip_address(each).is_loopback for each in self._addresses)
-
-    @property
-    def pair(self) -> CandidatePair | None:
-        """What packets are sent over."""
-        return self._nominated.get(COMPONENT)
-
-    async def gather_candidates(self) -> None:
-        self._local_candidates_start = True
-        patience = cast(int, GATHER_TIMEOUT)  # asyncio takes fractions, whatever aioice says
-        self._local_candidates += await self.get_component_candidates(COMPONENT, self._addresses, patience)
-        self._local_candidates_end = True
-
-    def check_complete(self, pair: CandidatePair) -> None:
-        super().check_complete(pair)
-        if self._nominated:
-            self.found.set()
-
-    def data_received(self, data: bytes, component: int) -> None:
-        """Media need not wait in the queue of DTLS (RFC 7983 §7)."""
-        if data and 128 <= data[0] < 192:
-            self.media(data)
-        else:
-            super().data_received(data, component)
+async def _rehearsal() -> None:
+    ends = [await Transport.open(["127.0.0.1"]) for _ in range(2)]
+    try:
+        said = [end.description for end in ends]
+        told = [IceRemote(each.ufrag, each.password, each.fingerprint, each.candidates, False, False) for each in said]
+        one, other = replace(told[1], controlling=True), replace(told[0], client=True)
+        await asyncio.gather(ends[0].connect(one), ends[1].connect(other))
+    finally:
+        for end in ends:
+            await end.aclose()
 
 
 class _Ice:
@@ -284,54 +247,6 @@ class _Dtls(RTCDtlsTransport):
         material = self._ssl.export_keying_material(EXPORTER, suite.material_length)
         client, server = MasterKey.pair(suite, material)
         self.keys = (client, server) if self._role == "client" else (server, client)
-
-
-class _Relay:
-    """Through a TURN server: each packet by itself, wrapped by aioice."""
-
-    def __init__(self, pair: CandidatePair) -> None:
-        self._transport = pair.protocol.transport
-        self._address = pair.remote_addr
-
-    def send(self, data: bytes | memoryview, size: int) -> int:
-        for at in range(0, len(data), size):
-            self._transport.sendto(bytes(data[at : at + size]), self._address)
-        return len(data)
-
-
-def _duplicate(pair: CandidatePair) -> socket.socket:
-    """The socket of a pair, on which asyncio would not let us send many packets in one call."""
-    theirs = pair.protocol.transport.get_extra_info("socket")
-    ours = socket.socket(fileno=os.dup(theirs.fileno()))
-    ours.setblocking(False)
-    ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
-    return ours
-
-
-def _usable(addresses: Iterable[str]) -> list[str]:
-    """Not those that need a scope, which candidates cannot tell; that of this host alone only where it has no other."""
-    every = [each for each in dict.fromkeys(addresses) if "%" not in each]
-    others = [each for each in every if not ipaddress.ip_address(each).is_loopback]
-    return others or every
-
-
-def _of(servers: Iterable[IceServer]) -> _Servers:
-    """The first STUN and the first TURN server that can be used; aioice takes one of each."""
-    found: _Servers = {}
-    for server in servers:
-        match = _SERVER.fullmatch(server.url)
-        if match is None:
-            log.warning("not a STUN or TURN server: %s", server.url)
-            continue
-        kind, host, port, transport = match.groups()
-        address = (host.strip("[]"), int(port or (TLS_PORT if kind == "turns" else PORT)))
-        if kind == "stun":
-            found.setdefault("stun_server", address)
-        elif "turn_server" not in found:
-            found["turn_server"], found["turn_ssl"] = address, kind == "turns"
-            found["turn_username"], found["turn_password"] = server.username, server.credential
-            found["turn_transport"] = transport or ("tcp" if kind == "turns" else "udp")
-    return found
 
 
 async def _quiet(work: Coroutine[Any, Any, None]) -> None:

@@ -163,6 +163,20 @@ async def test_a_leg_may_be_closed_while_it_looks_for_its_browser() -> None:
         assert not [event for event in events if isinstance(event, LegFailed)]
 
 
+async def test_who_does_not_wait_for_a_leg_leaves_none_behind() -> None:
+    async with running() as (engine, _):
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(0.0):
+                await engine.open_webrtc(LEG, [HOST])
+        await engine.open_webrtc(LEG, [HOST])
+        opening = asyncio.create_task(engine.open_webrtc("b2", [HOST]))
+        await asyncio.sleep(0)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+        assert [leg.leg for leg in (await engine.statistics()).legs] == [LEG]
+
+
 async def test_addresses_that_are_none_of_ours() -> None:
     async with running() as (engine, _):
         with pytest.raises(EngineError, match=r"cannot use 192\.0\.2\.1"):

@@ -16,6 +16,7 @@ from aioice.ice import CandidatePair, StunProtocol
 from meshdoor.config import IceServer
 from meshdoor.errors import EngineError
 from meshdoor.media import webrtc
+from meshdoor.media.ice import servers_of, usable
 from meshdoor.media.messages import IceRemote
 from meshdoor.media.suites import CM, GCM, suites
 from meshdoor.media.webrtc import Transport
@@ -167,12 +168,12 @@ async def test_an_address_that_is_none_of_ours() -> None:
 
 
 def test_addresses_that_can_be_told() -> None:
-    assert webrtc._usable(["127.0.0.1", "fe80::1%eth0", "192.168.1.2", "192.168.1.2"]) == ["192.168.1.2"]
-    assert webrtc._usable(["127.0.0.1", "::1"]) == ["127.0.0.1", "::1"]
+    assert usable(["127.0.0.1", "fe80::1%eth0", "192.168.1.2", "192.168.1.2"]) == ["192.168.1.2"]
+    assert usable(["127.0.0.1", "::1"]) == ["127.0.0.1", "::1"]
 
 
 def test_servers_for_who_is_not_at_home(caplog: pytest.LogCaptureFixture) -> None:
-    found = webrtc._of(
+    found = servers_of(
         (
             IceServer("stun:stun.example.org"),
             IceServer("stun:other.example.org:1"),
@@ -190,5 +191,5 @@ def test_servers_for_who_is_not_at_home(caplog: pytest.LogCaptureFixture) -> Non
         "turn_password": "secret",
     }
     assert "http://nonsense" in caplog.text
-    udp = webrtc._of((IceServer("turn:turn.example.org:5000", "me", "secret"),))
+    udp = servers_of((IceServer("turn:turn.example.org:5000", "me", "secret"),))
     assert (udp["turn_server"], udp["turn_transport"], udp["turn_ssl"]) == (("turn.example.org", 5000), "udp", False)
