@@ -78,7 +78,7 @@ class Engine:
         self._legs: dict[str, Leg] = {}
         self._ticker: asyncio.TimerHandle | None = None
         self._next_statistics = 0.0
-        self._opening: dict[str, object] = {}
+        self._opening: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._webrtc: asyncio.Event | None = None  # set when it is loaded
         self._cname = os.urandom(6).hex()  # RFC 7022 §4.2: tells nothing of this host
@@ -106,7 +106,7 @@ class Engine:
             return
         answer = self._answer(command)
         if answer is None and isinstance(command, OpenLeg):
-            self._spawn(self._answer_later(command, self._opening[command.leg], request))
+            self._opening[command.leg] = self._spawn(self._answer_later(command, request))
         else:
             self._send(encode(answer or Done(), request))
 
@@ -116,7 +116,8 @@ class Engine:
     def close(self) -> None:
         if self._ticker is not None:
             self._ticker.cancel()
-        self._opening.clear()
+        for opening in self._opening.values():
+            opening.cancel()
         for name in tuple(self._legs):
             self._end(name)
         if self._studio is not None:
@@ -137,22 +138,24 @@ class Engine:
         except Exception as error:
             return _failed(command, error)
 
-    async def _answer_later(self, command: OpenLeg, mark: object, request: int | None) -> None:
-        """Opening a leg to a browser takes a while, in which it may be closed, and opened again under another mark."""
+    async def _answer_later(self, command: OpenLeg, request: int | None) -> None:
+        """Opening a leg to a browser takes a while, in which it may be closed."""
         answer: Answer
         try:
-            answer = await self._open_webrtc(command, mark)
+            answer = await self._open_webrtc(command)
+        except asyncio.CancelledError:
+            answer = Failed(f"leg {command.leg} was closed")
         except Exception as error:
             answer = _failed(command, error)
-        finally:
-            if self._opening.get(command.leg) is mark:
-                del self._opening[command.leg]
+        if self._opening.get(command.leg) is asyncio.current_task():
+            del self._opening[command.leg]
         self._send(encode(answer, request))
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     @property
     def _devices(self) -> NodeStudio:
@@ -195,7 +198,6 @@ class Engine:
         self._check(command.leg)
         studio = self._devices
         if command.webrtc:
-            self._opening[command.leg] = object()
             return None
         sound = UdpPath(command.local, command.audio_port)
         try:
@@ -205,14 +207,11 @@ class Engine:
             raise
         return self._keep(Leg(command.leg, *self._channels(command.leg, sound, pictures), studio, self.emit))
 
-    async def _open_webrtc(self, command: OpenLeg, mark: object) -> LegOpened:
+    async def _open_webrtc(self, command: OpenLeg) -> LegOpened:
         await self._prepare().wait()
         from meshdoor.media import webrtc
 
         transport = await webrtc.Transport.open((command.local, *command.addresses), command.ice_servers)
-        if self._opening.get(command.leg) is not mark:
-            await transport.aclose()
-            raise EngineError(f"leg {command.leg} was closed")
         bundle = Bundle(transport)
         channels = self._channels(command.leg, bundle.audio, bundle.video)
         return self._keep(WebrtcLeg(command.leg, transport, channels, self._devices, self.emit))
@@ -231,7 +230,9 @@ class Engine:
         return leg.opened
 
     def _close_leg(self, command: CloseLeg) -> LegStatistics:
-        if self._opening.pop(command.leg, None) is not None:
+        opening = self._opening.pop(command.leg, None)
+        if opening is not None:
+            opening.cancel()
             return LegStatistics(command.leg)
         self._leg(command.leg)
         return self._end(command.leg)

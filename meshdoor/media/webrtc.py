@@ -69,10 +69,13 @@ class Transport:
     async def open(cls, addresses: Sequence[str], servers: Iterable[IceServer] = ()) -> Transport:
         """To be found at these addresses of this host. Raises EngineError when it can be found nowhere."""
         connection = Connection(addresses, tuple(servers))
-        await connection.gather_candidates()
-        if not connection.local_candidates:
+        try:
+            await connection.gather_candidates()
+            if not connection.local_candidates:
+                raise EngineError(f"cannot use {', '.join(addresses)}")
+        except BaseException:
             await connection.close()
-            raise EngineError(f"cannot use {', '.join(addresses)}")
+            raise
         return cls(connection, RTCCertificate.generateCertificate())
 
     @property
