@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,6 +11,8 @@ from meshdoor.errors import EngineError
 from meshdoor.media.channel import Channel
 from meshdoor.media.leg import Emit, Leg, Studio
 from meshdoor.media.messages import Gates, IceRemote, LegFailed, LegOpened, LegStatistics, StartLeg, StreamPlan
+
+log = logging.getLogger(__name__)
 
 if TYPE_CHECKING:
     from meshdoor.media.webrtc import Keys, Transport
@@ -67,6 +70,9 @@ class WebrtcLeg(Leg):
             self.start(self._start)
         except EngineError as error:
             self._lost(str(error))
+        except Exception as error:
+            log.exception("no way to the browser of %s", self.name)
+            self._lost(f"{type(error).__name__}: {error}")
 
     def _lost(self, reason: str) -> None:
         self._emit(LegFailed(self.name, reason))

@@ -88,8 +88,13 @@ class Bundle:
 
 def candidates_of(media: Media) -> tuple[str, ...]:
     """Those that may be tried: what breaks the grammar, goes over TCP or is for RTCP alone is passed over."""
-    said = media.attributes("candidate")[:MAX_CANDIDATES]
-    return tuple(each for each in said if len(each) <= MAX_CANDIDATE and _CANDIDATE.fullmatch(each))
+    return tuple(filter(_is_usable, media.attributes("candidate")[:MAX_CANDIDATES]))
+
+
+def _is_usable(candidate: str) -> bool:
+    if len(candidate) > MAX_CANDIDATE or not _CANDIDATE.fullmatch(candidate):
+        return False
+    return 0 < int(candidate.split(" ")[5]) <= 0xFFFF
 
 
 def bundled(description: SessionDescription) -> frozenset[str]:

@@ -189,6 +189,8 @@ def test_the_best_fingerprint_is_the_one_that_is_checked() -> None:
         "1 1 udp 1 10.0.0.1 4000",
         "1 1 udp 1 fe80::1%eth0 4000 typ host",
         "1 1 udp x 10.0.0.1 4000 typ host",
+        "1 1 udp 1 10.0.0.1 65536 typ host",
+        "1 1 udp 1 10.0.0.1 0 typ host",
         "1 1 udp 1 10.0.0.1 4000 typ host " + "x" * MAX_CANDIDATE,
     ],
 )
