@@ -28,14 +28,14 @@ async def serve(state: Path, verbs: Mapping[str, Verb]) -> AsyncIterator[None]:
     connections: set[asyncio.Task[None]] = set()
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
         if len(connections) >= MAX_CONNECTIONS:
             writer.close()
             return
+        # Not this task itself is cancelled at the end: asyncio (3.11) takes that for an error, and logs it.
+        task = asyncio.create_task(_Connection(reader, writer, verbs).run())
         connections.add(task)
         try:
-            await _Connection(reader, writer, verbs).run()
+            await asyncio.wait({task})
         finally:
             connections.discard(task)
             writer.close()

@@ -32,9 +32,6 @@ class Lines(Protocol):
     def attach(self, key: bytes, send: Send, cut: Cut) -> SipFlow:
         """A phone is on the line here."""
 
-    def attach_client(self, address: str, send: Send, cut: Cut) -> SipFlow:
-        """Somebody is, who will say by digest who it is. Raises AttachError."""
-
     def is_here(self, key: bytes) -> bool:
         """Is a phone attached, to whichever node?"""
 
@@ -43,6 +40,16 @@ class Lines(Protocol):
 
     def shown(self, key: bytes, call: str) -> None:
         """A phone shows the picture of a visitor."""
+
+
+class Clients(Protocol):
+    """SIP clients that register by digest."""
+
+    def attach_client(self, address: str, send: Send, cut: Cut) -> SipFlow:
+        """Somebody is on the line who will say who it is. Raises AttachError."""
+
+
+NO_CLIENTS: Final = AttachError("This node takes no SIP clients.", "full")
 
 
 class WebHouse:
@@ -60,6 +67,7 @@ class WebHouse:
         self._house = house
         self._desk = desk
         self._lines = lines
+        self.clients: Clients | None = None
         self._view = view
         self._asks = asks
         self._wishes = wishes
@@ -115,7 +123,9 @@ class WebHouse:
         return flow
 
     def attach_client(self, address: str, send: Send, cut: Cut) -> SipFlow:
-        return self._lines.attach_client(address, send, cut)
+        if self.clients is None:
+            raise NO_CLIENTS
+        return self.clients.attach_client(address, send, cut)
 
     async def ask(self, key: bytes, what: str, args: Mapping[str, Json]) -> Json:
         try:

@@ -97,8 +97,7 @@ class Line:
 @asynccontextmanager
 async def home(folder: Path, *phones: Any, **settings: Any) -> AsyncIterator[Here]:
     """`phones`: what states them."""
-    base = (founding(), *(("Hall", admit(name)) for name in ("Gate", "Lock")), *(("Hall", each) for each in phones))
-    statements = chain(base[0], *base[1:])
+    statements = chain(founding(), *(("Hall", each) for each in (admit("Gate"), admit("Lock"), *phones)))
     config = Config(**QUIET | settings)
     hall, gate, lock = (house(name, statements, **QUIET) for name in ("Hall", "Gate", "Lock"))
     loads: list[float] = []
@@ -322,6 +321,15 @@ async def test_where_messages_go(tmp_path: Path) -> None:
         assert (await line.ask("home"))["me"]["push"] is False
         inside = subscription | {"endpoint": "https://192.168.1.1/x"}
         assert (await line.ask("push", subscription=inside))["code"] == "wrong"
+
+
+async def test_clients_that_register_by_digest(tmp_path: Path) -> None:
+    async with home(tmp_path, admit_phone("Alice")) as here:
+        site = await here.site()
+        assert await closed(await site.open("/sip", "sip")) == 4429
+        here.part.house.clients = here.lines
+        await site.open("/sip", "sip")
+        await eventually(lambda: b"127.0.0.1" in here.lines.flows)
 
 
 async def test_the_door_learns_of_the_picture(tmp_path: Path) -> None:
