@@ -140,8 +140,12 @@ def _asked(peers: Iterable[Peer], caller: bytes, roles: frozenset[Role], objects
 
 
 def _unreachable(peer: Peer) -> str:
+    if peer.state is State.QUIET:
+        return "quiet hours"
     if peer.state is not State.UNREACHABLE:
         return ""
+    if peer.member.role is Role.PHONE:
+        return "its page is not open"
     if peer.since is None:
         return "never seen"
     return f"unreachable: {peer.reason}" if peer.reason else "unreachable"

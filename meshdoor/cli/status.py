@@ -16,6 +16,7 @@ LOOKS = {
     "ringing": "cyan",
     "in call": "cyan",
     "joining": "yellow",
+    "quiet": "dim",
     "unreachable": "red",
     "revoked": "dim",
 }
@@ -131,7 +132,9 @@ def _members(members: list[Json]) -> str:
 
 def _state(row: Json) -> str:
     if row["state"] != "unreachable":
-        return str(row["state"])
+        return f"{row['state']} at {row['where']}" if row["where"] else str(row["state"])
+    if row["role"] == "phone":
+        return "not open"
     if row["since"] is None:
         return "unreachable, never seen"
     return "unreachable since " + _clock(row["since"])

@@ -17,6 +17,7 @@ class State(StrEnum):
     """How a peer is."""
 
     READY = "ready"
+    QUIET = "quiet"  # a phone that is not to ring now
     RINGING = "ringing"
     IN_CALL = "in_call"
     UNREACHABLE = "unreachable"
@@ -31,6 +32,7 @@ class Peer:
 
     `since` is when `state` began, None if it was never reached; `reason` why its last link ended;
     `address` the host of the link, else of its announcement; `rtt` in seconds; `announced` if mDNS shows it.
+    `where` is the key of the node that a phone is attached to: phones have no links of their own.
     """
 
     key: bytes
@@ -43,6 +45,7 @@ class Peer:
     roster_in_step: bool
     version: str | None
     announced: bool
+    where: bytes | None = None
 
 
 @dataclass(slots=True)

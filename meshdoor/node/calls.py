@@ -12,6 +12,7 @@ from typing import Any
 
 from meshdoor.calls import plan
 from meshdoor.calls.fork import State as ForkState
+from meshdoor.calls.hosts import host_of
 from meshdoor.calls.policy import caller_of, policy_for
 from meshdoor.config import Config, IceServer
 from meshdoor.control import Json
@@ -24,20 +25,24 @@ from meshdoor.mesh.frames import State as Busy
 from meshdoor.mesh.peers import Peer
 from meshdoor.node import journal
 from meshdoor.node.answering import Answering
+from meshdoor.node.attachments import Attachments
 from meshdoor.node.calling import Findable
 from meshdoor.node.digits import Digits
 from meshdoor.node.house import House
 from meshdoor.node.notes import Note
 from meshdoor.node.pressing import Press, Pressing
+from meshdoor.node.relay import Relay
 from meshdoor.node.talking import Settings, Talking
 from meshdoor.sip import events as sip
 from meshdoor.sip.core import Config as SipConfig
 from meshdoor.sip.flow import Flow, Target
 from meshdoor.sip.message import Request
+from meshdoor.sip.uri import SipUri
 from meshdoor.transport.endpoint import SipEndpoint
 from meshdoor.transport.links import LinkTransport
 from meshdoor.transport.tcp import TcpTransport
 from meshdoor.transport.udp import UdpTransport, bind
+from meshdoor.transport.websocket import WebSocketTransport
 from meshdoor.trust.permissions import Permission, Role
 from meshdoor.trust.roster import Member, Roster
 
@@ -59,7 +64,10 @@ class CallService:
         self._listeners: list[Listener] = []
         self._tasks: asyncio.TaskGroup | None = None
         self._link = LinkTransport(house.membership.identity.key, self._send_sip)
+        self._sockets = WebSocketTransport(house.membership.identity.key)
+        self.attachments = Attachments(house, self._sockets)
         self._linked: set[bytes] = set()
+        self._ringable: set[bytes] = set()
         self._engine_wanted = asyncio.Event()
         self._browsers = False  # the engine was told of them
         self.pressing = Pressing(self, config.ring.timeout)
@@ -70,6 +78,7 @@ class CallService:
         self.digits = Digits(self, (self.pressing, self.answering, self.talking))
         house.on_sip = self._link.received
         house.on_peers = self._peers_changed
+        house.membership.listen(self._roster_changed)
         house.notes.register("picture", self._picture_shown)
         house.notes.register("knock", self._knocked)
 
@@ -81,6 +90,8 @@ class CallService:
         settings = SipConfig(user=str(self._house.role), policy=policy_for(self._caller))
         self.endpoint = SipEndpoint(settings, self._sip_event)
         self.endpoint.add(self._link)
+        self.endpoint.add(self._sockets)
+        self._relay = self.endpoint.relay = Relay(self._house, self.attachments, self.endpoint.forward)
         self._add_outside()
         async with self.endpoint, asyncio.TaskGroup() as tasks:
             self._tasks = tasks
@@ -147,10 +158,14 @@ class CallService:
         return asyncio.get_running_loop().time()
 
     def target(self, key: bytes) -> Target | None:
-        return self._link.target(key, "meshdoor") if key in self._linked else None
+        if key not in self._linked or (way := self._relay.way(key)) is None:
+            return None
+        user = "phone" if self.is_browser(key) else "meshdoor"
+        return Target(way.uri or SipUri("sip", user, None, host_of(key)), way.flow)
 
     def address(self, key: bytes) -> str:
-        return next((link.address.host for link in self._house.links.links() if link.key == key), "")
+        node = self._node_of(key)
+        return next((link.address.host for link in self._house.links.links() if link.key == node), "")
 
     def is_browser(self, key: bytes) -> bool:
         member = self.roster.member(key)
@@ -161,10 +176,11 @@ class CallService:
         return Findable(self._house.addresses, servers)
 
     def hurry(self, key: bytes, interval: float | None) -> None:
-        """Until nothing is on with that member any more."""
-        parts = (self.pressing, self.answering, self.talking)
-        if interval is not None or not any(part.involves(key) for part in parts):
-            self._house.links.hurry(key, interval)
+        """Until nothing is on with that member any more, nor with a phone that is reached over the same link."""
+        node = self._node_of(key)
+        same = [node, *(peer.key for peer in self._house.everyone() if peer.where == node)]
+        if interval is not None or not any(map(self._involves, same)):
+            self._house.links.hurry(node, interval)
 
     def note(self, key: bytes, note: dict[str, Any]) -> None:
         self._house.links.send_note(key, note)
@@ -299,6 +315,27 @@ class CallService:
     def _caller(self, request: Request, flow: Flow) -> Member | None:
         return caller_of(request, flow, self.roster, time.time())
 
+    def _node_of(self, key: bytes) -> bytes:
+        """Over whose link a member is reached."""
+        found = self.attachments.find(key)
+        return key if found is None else found.node
+
+    def _involves(self, key: bytes) -> bool:
+        return any(part.involves(key) for part in (self.pressing, self.answering, self.talking))
+
+    def dismiss(self) -> None:
+        """End what is on with phones that were revoked, and with guests whose time is over."""
+        now = time.time()
+        guests = [member for member in self.roster.members.values() if member.expired(now)]
+        for member in (*self.roster.revoked.values(), *guests):
+            if member.role is Role.PHONE and self._tasks is not None and self._involves(member.key):
+                self.pressing.dismissed(member.key)
+                self.talking.dismissed(member.key)
+        self.attachments.look()
+
+    def _roster_changed(self, roster: Roster) -> None:
+        self.dismiss()
+
     def _told(self, row: Json) -> Json:
         if row is None:
             raise Refused("nothing rings here")
@@ -309,23 +346,23 @@ class CallService:
         self.pressing.over.append(listener)
 
     def peers(self) -> list[Peer]:
-        return list(self._house.peers.peers()) if self._house.settled else []
+        return self._house.everyone() if self._house.settled else []
 
     def _send_sip(self, key: bytes, message: bytes) -> bool:
         return self._house.links.send_sip(key, message)
 
     def _peers_changed(self) -> None:
-        """Links came or went."""
+        """Links and phones came or went."""
         linked = {peer.key for peer in self.peers() if peer.state != "unreachable"}
         for key in self._linked - linked:
             self.pressing.peer_down(key)
             self.answering.peer_down(key)
             self._link.lost(key)
             self.talking.peer_down(key)
-        fresh = linked - self._linked
         self._linked = linked
-        ringable = plan.who_rings(self.peers(), self._house.membership.identity.key).rung
-        for key in fresh & set(ringable):
+        before = self._ringable
+        self._ringable = set(plan.who_rings(self.peers(), self._house.membership.identity.key).rung)
+        for key in self._ringable - before:
             self.pressing.peer_up(key)
         if any(self._needs_media(peer) for peer in self.peers()):
             self._engine_wanted.set()

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from meshdoor.control import Json
 from meshdoor.mesh.peers import Peer
 from meshdoor.node.status import View, duration, node_state
+from meshdoor.trust.permissions import Role
 from meshdoor.version import __version__
 
 PATIENCE = 10.0  # seconds that a peer may take to be seen or linked before it counts as a finding
@@ -29,6 +30,11 @@ class Facts:
     wanted_port: int = 0
     clocks: dict[str, float] = field(default_factory=dict)
     interfaces: tuple[str, ...] = ()
+
+    @property
+    def nodes(self) -> list[Peer]:
+        """The members that have links: a phone comes and goes as its owner likes."""
+        return [peer for peer in self.view.peers if peer.member.role is not Role.PHONE]
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,7 @@ def port(facts: Facts) -> Iterator[Finding]:
 
 
 def multicast(facts: Facts) -> Iterator[Finding]:
-    linked = [p for p in facts.view.peers if p.state != "unreachable" and _lasts(p, facts.view.now)]
+    linked = [p for p in facts.nodes if p.state != "unreachable" and _lasts(p, facts.view.now)]
     unseen = [peer.member.name for peer in linked if not peer.announced]
     if unseen:
         text = f"mDNS does not come through from {_names(unseen)}, though the link to it works"
@@ -98,7 +104,7 @@ def isolation(facts: Facts) -> Iterator[Finding]:
 
 
 def unreachable(facts: Facts) -> Iterator[Finding]:
-    for peer in facts.view.peers:
+    for peer in facts.nodes:
         told = peer.announced and _lasts(peer, facts.view.now)  # by the rule of isolation
         if peer.state == "unreachable" and not told:
             since = "was never seen" if peer.since is None else f"is gone for {duration(facts.view.now - peer.since)}"
@@ -133,11 +139,11 @@ def one_key(facts: Facts) -> Iterator[Finding]:
 
 
 def stale_roster(facts: Facts) -> Iterator[Finding]:
-    behind = [p.member.name for p in facts.view.peers if p.state != "unreachable" and not p.roster_in_step]
+    behind = [p.member.name for p in facts.nodes if p.state != "unreachable" and not p.roster_in_step]
     if behind:
         text = f"{_names(behind)} holds another roster than this node"
         yield Finding("roster", "warning", text, "it should pass within seconds; if not, restart that node")
-    elif any(peer.state != "unreachable" for peer in facts.view.peers):
+    elif any(peer.state != "unreachable" for peer in facts.nodes):
         yield Finding("roster", "ok", "every linked member holds the same roster")
 
 

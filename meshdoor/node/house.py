@@ -62,6 +62,7 @@ class House:
         self.notes = NoteRouter()
         self.notes.register("clock", self._clock_shown, early=True)
         self.on_peers: Callable[[], None] = _ignore
+        self.attached: Callable[[Peer], Peer] = _as_it_is  # how a phone is, wherever it is attached
         self.watchers: list[Callable[[], None]] = []  # told whenever a peer or this node looks different
         self.sip_port = config.sip.port
         self.web_port: int | None = None
@@ -175,7 +176,7 @@ class House:
         """Until it has heard its peers, a node that starts cannot know whether its roster is the newest."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_DEADLINE):
-                while not all(peer.roster_in_step for peer in self.peers.peers()):
+                while not all(peer.roster_in_step for peer in self.peers.peers() if peer.member.role is not Role.PHONE):
                     self._news.clear()
                     await self._news.wait()
         self.settled = True
@@ -324,6 +325,15 @@ class House:
         for watcher in self.watchers:
             watcher()
 
+    def phones_changed(self) -> None:
+        """A phone is attached, is gone, or is otherwise than it was."""
+        self.on_peers()
+        self._tell_watchers()
+
+    def everyone(self) -> list[Peer]:
+        """Every member but this node, phones included."""
+        return [self.attached(peer) for peer in self.peers.peers()]
+
     def reachable(self) -> list[Peer]:
         """The peers whose link is up."""
         return [peer for peer in self.peers.peers() if peer.state != "unreachable"]
@@ -335,3 +345,7 @@ def _now() -> float:
 
 def _ignore(*_: object) -> None:
     """Nobody listens yet."""
+
+
+def _as_it_is(peer: Peer) -> Peer:
+    return peer

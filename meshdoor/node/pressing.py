@@ -134,6 +134,13 @@ class Pressing:
             else:
                 self._feed(press, lambda fork, now: fork.peer_vanished(key, now))
 
+    def dismissed(self, key: bytes) -> None:
+        """A member that may not be here any more: nothing is waited for."""
+        for press, number, line in self._lines():
+            if press.fork.branches[number].peer == key:
+                self._end(line, elsewhere=False)
+                self._feed(press, lambda fork, now: fork.peer_vanished(key, now))
+
     def picture_shown(self, key: bytes, call_id: str) -> None:
         """A screen says that it shows the first picture."""
         for press, number, line in self._lines():

@@ -7,9 +7,10 @@ Schema 1, all keys always there; a later schema only adds keys:
     home       {name, id, roster, members} or null while it belongs to none
     node       {name, role, id, state, addresses, port, uptime_s, media, pairing}; state is ready, joining, unpaired
                or revoked; pairing is {code, wait_s} while it can be paired
-    members    a list of {name, role, id, you, state, since, address, rtt_ms, roster, version, permissions};
-               state is ready, ringing, in call, joining, unreachable or revoked; since is a Unix time;
-               roster is in step or behind, null while there is no link
+    members    a list of {name, role, id, you, state, since, address, rtt_ms, roster, version, permissions, where};
+               state is ready, ringing, in call, quiet (a phone that is not to ring now), joining, unreachable or
+               revoked; since is a Unix time; roster is in step or behind, null while there is no link; where is the
+               name of the node that a phone is attached to, null for whatever is no phone
     newcomers  a list of {name, role, id, address, age_s}
     press      {screens, phones, would_ring: [name], would_not: [{name, why}], text}
     alarms     a list of {kind, text, hint}
@@ -124,6 +125,9 @@ def _members(view: View) -> list[dict[str, Json]]:
 
 def _row(member: Member, peer: Peer, view: View) -> dict[str, Json]:
     settling = peer.state == "ready" and not view.itself.settled
+    if peer.where is not None:
+        where = _name(peer.where, view)
+        return _base(member) | {"state": peer.state.replace("_", " "), "since": peer.since, "where": where}
     return _base(member) | {
         "state": "joining" if settling else peer.state.replace("_", " "),
         "since": peer.since,
@@ -132,6 +136,11 @@ def _row(member: Member, peer: Peer, view: View) -> dict[str, Json]:
         "roster": None if peer.version is None else "in step" if peer.roster_in_step else "behind",
         "version": peer.version,
     }
+
+
+def _name(key: bytes, view: View) -> str:
+    member = view.roster.member(key)
+    return device_id(key) if member is None else member.name
 
 
 def _own_row(member: Member, view: View) -> dict[str, Json]:
@@ -167,6 +176,7 @@ def _base(member: Member) -> dict[str, Json]:
         "roster": None,
         "version": None,
         "permissions": sorted(str(permission) for permission in member.permissions),
+        "where": None,
     }
 
 
@@ -199,6 +209,10 @@ def what_rings(members: Sequence[dict[str, Json]], now: float) -> dict[str, Json
 def _why_not(row: dict[str, Json], now: float) -> str:
     if row["state"] == "joining":
         return "joining"
+    if row["state"] == "quiet":
+        return "quiet hours"
+    if row["role"] == Role.PHONE:
+        return "its page is not open"
     if row["since"] is None:
         return "never seen"
     return f"unreachable for {duration(now - row['since'])}"
@@ -232,7 +246,7 @@ def _attention(view: View, members: Sequence[dict[str, Json]]) -> list[str]:
     elif state == "unpaired":
         sentences.append('this node is in no home: pair it from another node, or: meshdoor found "My home"')
     for row in members:
-        if row["state"] == "unreachable":
+        if row["state"] == "unreachable" and row["role"] != Role.PHONE:
             sentences.append(f"{row['name']} is unreachable")
         elif row["roster"] == "behind":
             sentences.append(f"{row['name']} holds another roster")

@@ -186,6 +186,12 @@ class Talking:
             else:
                 asyncio.get_running_loop().call_later(RETURN, self._vanished, each)
 
+    def dismissed(self, key: bytes) -> None:
+        """A member that may not be here any more: nothing is waited for."""
+        for each in self.active:
+            if each.call.peer == key:
+                each.act(Call.hang_up)
+
     def legs_lost(self, legs: tuple[str, ...]) -> None:
         """The media engine died: a call without sound or picture is over."""
         for each in self.active:

@@ -62,7 +62,7 @@ class Verbs:
             busy=house.busy.name.lower(),
             media=house.media,
         )
-        peers = house.peers.peers()
+        peers = house.everyone()
         return View(
             itself=itself,
             roster=house.membership.roster,

@@ -22,6 +22,7 @@ from meshdoor.sip.compose import Fields
 from meshdoor.sip.core import Config
 from meshdoor.sip.events import Event, RequestReceived, ResponseReceived
 from meshdoor.sip.flow import Flow, Target
+from meshdoor.sip.message import Request, Response
 from meshdoor.sip.session import Phase
 from meshdoor.sip.stack import Stack
 from meshdoor.sip.uac import UacSession
@@ -30,12 +31,18 @@ from meshdoor.transport.base import Transport
 LOGGER: Final = logging.getLogger("meshdoor")
 
 OnEvent = Callable[[Event], None]
+Relay = Callable[[bytes, Flow], bytes | Request | Response | None]
 Trusted = Callable[[Flow], bool]
 
 
 def nobody(flow: Flow) -> bool:
     """Trust no address."""
     return False
+
+
+def keep(data: bytes, flow: Flow) -> bytes:
+    """Relay nothing."""
+    return data
 
 
 class SipEndpoint:
@@ -46,12 +53,15 @@ class SipEndpoint:
 
     `trusted` says which addresses are known not to be forged, because they met a challenge or a person
     listed them: over UDP, others get no more bytes than they sent until a session with them is answered.
+
+    `relay` may be set to what sees each message first, sends on what is for others (`forward`), and returns the rest.
     """
 
     def __init__(self, config: Config, on_event: OnEvent, trusted: Trusted = nobody) -> None:
         self.stack = Stack(config)
         self._on_event = on_event
         self._trusted = trusted
+        self.relay: Relay = keep
         self._transports: dict[str, Transport] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._log = LogLimiter()
@@ -119,11 +129,18 @@ class SipEndpoint:
 
     def received(self, data: bytes, flow: Flow) -> None:
         try:
-            self.stack.receive(data, flow, self.now)
+            message = self.relay(data, flow)
+            if message is not None:
+                self.stack.receive(message, flow, self.now)
         except Exception:
             # Whatever a stranger sent, and whatever is wrong with us: the house still rings.
             self._slipped(f"a message of {flow.transport}")
         self.flush()
+
+    def forward(self, flow: Flow, data: bytes) -> bool:
+        """Send a message past the stack; False if it certainly cannot be sent."""
+        transport = self._transports.get(flow.transport)
+        return transport is not None and transport.send(flow, data)
 
     def broken(self, data: bytes, error: SipError, flow: Flow) -> None:
         self.stack.refuse(data, error, flow)
@@ -163,8 +180,7 @@ class SipEndpoint:
     def _send(self) -> bool:
         data = self.stack.data_to_send()
         for flow, message in data:
-            transport = self._transports.get(flow.transport)
-            if transport is None or not transport.send(flow, message):
+            if not self.forward(flow, message):
                 self.stack.flow_failed(flow, self.now)
         return bool(data)
 

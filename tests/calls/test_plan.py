@@ -48,6 +48,8 @@ def test_who_stays_silent_is_told_in_words() -> None:
         peer(HALL, State.UNREACHABLE, 5.0),
         peer(BEDROOM, State.UNREACHABLE, 5.0, "silent for 12 s"),
         peer(BLIND),
+        peer(PHONE, State.UNREACHABLE, None),
+        peer(member("Bob", Role.PHONE), State.QUIET),
     ]
     asked = who_rings(peers, DOOR.key)
     assert asked.rung == ()
@@ -56,6 +58,8 @@ def test_who_stays_silent_is_told_in_words() -> None:
         Silent(HALL.key, "Hall", "unreachable"),
         Silent(BEDROOM.key, "Bedroom", "unreachable: silent for 12 s"),
         Silent(BLIND.key, "Guest", "Guest may not view"),
+        Silent(PHONE.key, "Ana", "its page is not open"),
+        Silent(member("Bob").key, "Bob", "quiet hours"),
     )
 
 

@@ -22,6 +22,7 @@ def row(name: str, **changes: Json) -> dict[str, Json]:
         "roster": "in step",
         "version": "0.1.0",
         "permissions": ["admit", "open", "talk", "view"],
+        "where": None,
     }
     return made | changes
 

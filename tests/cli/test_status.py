@@ -101,6 +101,8 @@ def test_alarms_are_shown_with_what_to_do() -> None:
         ({"state": "unreachable", "since": None}, "unreachable, never seen"),
         ({"state": "unreachable", "since": 1790000000.0}, "unreachable since 2026-09-21 14:13"),
         ({"state": "in call"}, "in call"),
+        ({"role": "phone", "where": "Hall"}, "ready at Hall"),
+        ({"role": "phone", "state": "unreachable"}, "not open"),
         ({"address": None, "rtt_ms": None, "roster": None, "version": None}, "ready  -        -    -       -"),
     ],
 )

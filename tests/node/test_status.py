@@ -12,6 +12,7 @@ from meshdoor.mesh.alarms import Alarm, AlarmKind
 from meshdoor.mesh.newcomers import Newcomer
 from meshdoor.mesh.peer import Peer, State
 from meshdoor.node.status import View, describe, duration
+from meshdoor.trust.identity import device_id
 from meshdoor.trust.permissions import Role
 from tests.mesh.homes import HOME, key
 from tests.node.views import NOW, alone, gone, peer, revoked, view
@@ -67,6 +68,24 @@ def test_of_a_member_without_a_link_nothing_is_claimed() -> None:
 )
 def test_how_busy_a_member_is(state: State, shown: str) -> None:
     assert row(describe(view(peer(2, "Kitchen", state=state))), "Kitchen")["state"] == shown
+
+
+def test_an_attached_phone() -> None:
+    alice = peer(3, "Alice", Role.PHONE, where=key(2), state=State.QUIET)
+    document = describe(view(peer(2, "Kitchen"), alice, peer(4, "Bob", Role.PHONE, where=key(9))))
+    phone = row(document, "Alice")
+    assert (phone["state"], phone["where"], phone["address"], phone["roster"]) == ("quiet", "Kitchen", None, None)
+    assert row(document, "Bob")["where"] == device_id(key(9))
+    assert row(document, "Kitchen")["where"] is None
+    press = document["press"]
+    assert (press["phones"], press["would_not"]) == (1, [{"name": "Alice", "why": "quiet hours"}])
+
+
+def test_a_phone_whose_page_is_closed_needs_no_attention() -> None:
+    away = {"state": State.UNREACHABLE, "since": None, "roster_in_step": False, "version": None}
+    document = describe(view(peer(2, "Alice", Role.PHONE, **away)))
+    assert document["attention"] == []
+    assert document["press"]["would_not"] == [{"name": "Alice", "why": "its page is not open"}]
 
 
 def test_doors_come_first_then_names() -> None:

@@ -1,0 +1,253 @@
+"""Which phone is attached where.
+
+A phone has no link of its own: it is attached to one node by a WebSocket, and every other member reaches it through
+that node, which tells all of them what is attached to it, with
+
+    {"about": "phones", "phones": [{"key": hex, "state": "ready"|"ringing"|"in_call"|"quiet", "age": seconds}]}
+
+whenever a link comes up and whenever something changes. When two nodes name the same phone the younger attachment
+counts, and the other node lets go of it. A link that goes down takes the phones of its node with it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Final
+
+from meshdoor.calls.overheard import Overheard
+from meshdoor.errors import AttachError, RemoteProtocolError
+from meshdoor.mesh.frames import State as Busy
+from meshdoor.mesh.peer import Peer, State
+from meshdoor.node.house import House
+from meshdoor.node.notes import Note
+from meshdoor.node.web import Cut, Send, SipFlow
+from meshdoor.sip.uri import Uri
+from meshdoor.transport.websocket import WebSocketTransport, message_in
+from meshdoor.trust.attach import attachable
+from meshdoor.trust.permissions import Role
+from meshdoor.trust.roster import Roster
+
+ABOUT: Final = "phones"
+MAX_PHONES: Final = 64  # at one node
+MAX_AGE: Final = 1e9  # seconds
+STATES: Final = {Busy.FREE: State.READY, Busy.RINGING: State.RINGING, Busy.IN_CALL: State.IN_CALL}
+REATTACHED: Final = 0.5  # seconds that the age of an attachment may be out on its way
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """Where a phone is attached, since when by the loop's clock, and how it is. `uri`: how it wants to be called."""
+
+    node: bytes
+    since: float
+    state: State = State.READY
+    uri: Uri | None = None
+
+
+@dataclass(slots=True)
+class _Line:
+    """A phone that is attached here."""
+
+    attachment: Attachment
+    since: float
+    cut: Cut
+    uri: Uri | None
+    calls: Overheard = field(default_factory=Overheard)
+    state: State = State.READY  # as it was told last
+
+
+class Attachment:
+    """The node's end of the WebSocket of a phone: a `SipFlow`. Of one phone, only the newest does anything."""
+
+    def __init__(self, attachments: Attachments, key: bytes) -> None:
+        self._attachments = attachments
+        self._key = key
+
+    def received(self, text: str) -> None:
+        """One message of the phone. Raises RemoteProtocolError for what ends the socket."""
+        self._attachments.received(self, self._key, text)
+
+    def closed(self) -> None:
+        """The socket is gone."""
+        self._attachments.closed(self, self._key)
+
+
+class Attachments:
+    """The house is told when a phone came, went, or is otherwise than it was."""
+
+    def __init__(self, house: House, transport: WebSocketTransport) -> None:
+        self._house = house
+        self._own_key = house.membership.identity.key
+        self._transport = transport
+        self._lines: dict[bytes, _Line] = {}
+        self._elsewhere: dict[bytes, dict[bytes, Whereabouts]] = {}  # by node and phone
+        self._quiet: set[bytes] = set()
+        house.attached = self.seen
+        house.notes.register(ABOUT, self._noted, early=True)
+        house.on_link.append(self._link_changed)
+        house.membership.listen(self._roster_changed)
+
+    def attach(self, key: bytes, send: Send, cut: Cut, uri: Uri | None = None) -> SipFlow:
+        """A phone that has proven its key is on the line here. Raises AttachError."""
+        attachable(self._house.membership.roster, key, time.time())
+        if key not in self._lines and len(self._lines) >= MAX_PHONES:
+            raise AttachError("Too many phones are attached to this node.", "full")
+        self._let_go(key)
+        attachment = Attachment(self, key)
+        self._lines[key] = _Line(attachment, _now(), cut, uri)
+        self._transport.attach(key, partial(self._send, key, send))
+        self._tell()
+        return attachment
+
+    def is_here(self, key: bytes) -> bool:
+        """Is a phone attached, to whichever node?"""
+        return self.find(key) is not None
+
+    def find(self, key: bytes) -> Whereabouts | None:
+        """Where a phone is attached; None if it is not, or may not be any more."""
+        member = self._house.membership.roster.member(key)
+        if member is None or member.role is not Role.PHONE or member.expired(time.time()):
+            return None
+        if (line := self._lines.get(key)) is not None:
+            return Whereabouts(self._own_key, line.since, self._state(key, line), line.uri)
+        away = (phones[key] for phones in self._elsewhere.values() if key in phones)
+        return max(away, key=lambda each: each.since, default=None)
+
+    def seen(self, peer: Peer) -> Peer:
+        """A phone as a peer, wherever it is attached; anybody else as it is."""
+        found = self.find(peer.key)
+        if found is None:
+            return peer
+        return replace(peer, state=found.state, since=found.since, where=found.node, roster_in_step=True)
+
+    def set_quiet(self, key: bytes, quiet: bool) -> None:
+        """Whether a phone is not to ring now."""
+        if quiet is not (key in self._quiet):
+            (self._quiet.add if quiet else self._quiet.discard)(key)
+            self._look_at(key)
+
+    def shown(self, key: bytes, call: str) -> None:
+        """A phone shows the picture of a visitor: its door knows which call that is."""
+        for member in self._house.membership.roster.members.values():
+            if member.role is Role.DOOR:
+                self._house.links.send_note(member.key, {"about": "picture", "call": call})
+
+    def received(self, attachment: Attachment, key: bytes, text: str) -> None:
+        """A message of a phone that is attached here. Raises RemoteProtocolError."""
+        line = self._lines.get(key)
+        if line is None or line.attachment is not attachment:
+            return
+        line.calls.saw(message_in(text))
+        self._transport.received(key, text)
+        self._look_at(key)
+
+    def closed(self, attachment: Attachment, key: bytes) -> None:
+        """A socket is gone."""
+        line = self._lines.get(key)
+        if line is not None and line.attachment is attachment:
+            self._let_go(key)
+            self._tell()
+
+    def look(self) -> None:
+        """Let go of phones that were revoked, and of guests whose time is over."""
+        for key in list(self._lines):
+            try:
+                attachable(self._house.membership.roster, key, time.time())
+            except AttachError as error:
+                self._cut(key, error)
+
+    def _roster_changed(self, roster: Roster) -> None:
+        self.look()
+        self._quiet &= roster.members.keys()
+
+    def _cut(self, key: bytes, error: AttachError) -> None:
+        cut = self._lines[key].cut
+        self._let_go(key)
+        cut(error)
+        self._tell()
+
+    def _let_go(self, key: bytes) -> None:
+        if self._lines.pop(key, None) is not None:
+            self._transport.detach(key)
+            self._house.phones_changed()
+
+    def _send(self, key: bytes, send: Send, text: str) -> None:
+        self._lines[key].calls.saw(message_in(text))
+        send(text)
+        asyncio.get_running_loop().call_soon(self._look_at, key)
+
+    def _look_at(self, key: bytes) -> None:
+        line = self._lines.get(key)
+        if line is not None and line.state is not self._state(key, line):
+            self._tell()
+
+    def _state(self, key: bytes, line: _Line) -> State:
+        busy = STATES[line.calls.busy]
+        return State.QUIET if busy is State.READY and key in self._quiet else busy
+
+    def _tell(self) -> None:
+        """Everybody, this node included."""
+        for key, line in self._lines.items():
+            line.state = self._state(key, line)
+        note = self._note()
+        for link in self._house.links.links():
+            self._house.links.send_note(link.key, note)
+        self._house.phones_changed()
+
+    def _note(self) -> Note:
+        now = _now()
+        phones = [
+            {"key": key.hex(), "state": str(line.state), "age": round(now - line.since, 3)}
+            for key, line in self._lines.items()
+        ]
+        return {"about": ABOUT, "phones": phones}
+
+    def _noted(self, node: bytes, note: Note) -> None:
+        member = self._house.membership.roster.member(node)
+        if member is None or member.role is not Role.SCREEN:
+            raise RemoteProtocolError("no phone is attached to what is no screen")
+        phones = note.get("phones")
+        if not isinstance(phones, list) or len(phones) > MAX_PHONES:
+            raise RemoteProtocolError("phones that are no list")
+        told = dict(_read(each, node) for each in phones)
+        self._forget(node, told)
+        self._elsewhere[node] = told
+        for key, found in told.items():
+            if key in self._lines and found.since > self._lines[key].since:
+                self._cut(key, AttachError("This phone is attached to another node now.", "moved"))
+        self._house.phones_changed()
+
+    def _forget(self, node: bytes, told: dict[bytes, Whereabouts]) -> None:
+        """A phone that came back on another socket has forgotten what was on the old one: first it is gone."""
+        known = self._elsewhere.get(node, {})
+        same = {key for key in known.keys() & told.keys() if told[key].since - known[key].since < REATTACHED}
+        if len(same) < len(known):
+            self._elsewhere[node] = {key: known[key] for key in same}
+            self._house.phones_changed()
+
+    def _link_changed(self, key: bytes, up: bool) -> None:
+        if not up:
+            if self._elsewhere.pop(key, None):
+                self._house.phones_changed()
+        elif self._lines:
+            self._house.links.send_note(key, self._note())
+
+
+def _read(document: object, node: bytes) -> tuple[bytes, Whereabouts]:
+    """One phone of a note. Raises RemoteProtocolError."""
+    given = document if isinstance(document, dict) else {}
+    age = given.get("age")
+    try:
+        key, state = bytes.fromhex(given.get("key", "")), State(given.get("state", ""))
+    except (TypeError, ValueError):
+        raise RemoteProtocolError("a phone that is not described") from None
+    if state is State.UNREACHABLE or not isinstance(age, int | float) or not 0 <= age <= MAX_AGE:
+        raise RemoteProtocolError("a phone that is not attached")
+    return key, Whereabouts(node, _now() - age, state)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
