@@ -11,6 +11,7 @@ from meshdoor.cli.output import Subparsers, state_path
 
 if TYPE_CHECKING:
     from meshdoor.config import Config
+    from meshdoor.node.web import WebFactory
 
 
 def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:
@@ -63,4 +64,11 @@ def run(options: argparse.Namespace) -> int:
     from meshdoor.node.node import run_node
 
     journal.configure(chosen.log.format)
-    return run_node(chosen, state_path(options), options.enrol, interactive=sys.stdin.isatty())
+    return run_node(chosen, state_path(options), options.enrol, sys.stdin.isatty(), load_web)
+
+
+def load_web() -> WebFactory:
+    """The web server: what it is made of is loaded when there is a phone."""
+    from meshdoor.web.server import serve
+
+    return serve

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 
 from meshdoor.config import Config, check_name
+from meshdoor.control import Json
 from meshdoor.control.server import serve
 from meshdoor.errors import ConfigError, MeshdoorError, PairingError, StateError, StatementError, UserError
 from meshdoor.mesh import interfaces as network
@@ -28,9 +29,11 @@ from meshdoor.node.lock import Audit
 from meshdoor.node.membership import Membership
 from meshdoor.node.opening import Openings, lock_of
 from meshdoor.node.pairing import PairingDesk
+from meshdoor.node.phone_part import LoadWeb, Parts, PhonePart
 from meshdoor.node.recall import HistoryVerbs
 from meshdoor.node.reporting import Reporting, opening_of, tell_opening
 from meshdoor.node.ringing import CallVerbs
+from meshdoor.node.status import describe
 from meshdoor.node.terminal import typed_line
 from meshdoor.node.verbs import Verbs
 from meshdoor.store.ledger import Ledger
@@ -48,11 +51,16 @@ ENROLMENT = "meshdoor.enrol"
 ONCE = "It is tried again; a file that another device has used is good no more"
 
 
-def run_node(config: Config, state: Path, enrolment: Path | None, interactive: bool) -> int:
-    """Run the node until SIGTERM or SIGINT; the process's exit code. Raises UserError."""
+def run_node(
+    config: Config, state: Path, enrolment: Path | None, interactive: bool, load_web: LoadWeb | None = None
+) -> int:
+    """Run the node until SIGTERM or SIGINT; the process's exit code. Raises UserError.
+
+    `load_web` loads the web server, when there is a phone.
+    """
     with StateDirectory.open(state) as directory:
         try:
-            asyncio.run(Node(config, directory).run(enrolment, interactive))
+            asyncio.run(Node(config, directory, load_web).run(enrolment, interactive))
         except BaseExceptionGroup as group:
             # Not `except*`: what that raises is in a group again.
             known, others = group.split(MeshdoorError)
@@ -71,8 +79,9 @@ def _first(error: BaseException) -> BaseException:
 class Node:
     """One node on one state directory. Raises StateError for what cannot be used."""
 
-    def __init__(self, config: Config, state: StateDirectory) -> None:
+    def __init__(self, config: Config, state: StateDirectory, load_web: LoadWeb | None = None) -> None:
         self._config = config
+        self._load_web = load_web
         self._state = state
         identity = state.load_identity() or self._new_identity()
         self._membership = Membership(identity, self._statements(), state.save_roster)
@@ -103,11 +112,14 @@ class Node:
             calls = self._calls = CallService(self._config, house)
             self._history = await self._keep_history(stack, calls)
             await stack.enter_async_context(calls.running())
+            verbs_of_mesh = Verbs(house, time.time(), self._config.mesh.port)
+            phones = self._phones(calls, openings, verbs_of_mesh)
             verbs = (
-                Verbs(house, time.time(), self._config.mesh.port).table()
+                verbs_of_mesh.table()
                 | CallVerbs(calls).table()
                 | openings.table()
                 | HistoryVerbs(house, self._history).table()
+                | phones.table()
             )
             await stack.enter_async_context(serve(self._state.path, verbs))
             async with asyncio.TaskGroup() as tasks:
@@ -118,6 +130,7 @@ class Node:
                     tasks.create_task(self._keep_addresses()),
                     tasks.create_task(systemd.feed_watchdog()),
                     tasks.create_task(self._begin(enrolment, interactive)),
+                    tasks.create_task(phones.run()),
                 ]
                 if self._history is not None:
                     running.append(tasks.create_task(self._history.run()))
@@ -152,6 +165,14 @@ class Node:
         history = History(self._house, ledger, self._state.path, calls.snapshot)
         calls.answering.snap = history.snap
         return history
+
+    def _phones(self, calls: CallService, openings: Openings, verbs: Verbs) -> PhonePart:
+        def rows() -> list[dict[str, Json]]:
+            members: list[dict[str, Json]] = describe(verbs.view())["members"]
+            return members
+
+        parts = Parts(self._config, self._state, self._house, calls.listen, openings, self._history, rows)
+        return PhonePart(parts, calls.attachments, self._table(Table.PHONES), self._load_web)
 
     def _opened(self, audit: Audit) -> None:
         """The lock of this node was asked to open."""
