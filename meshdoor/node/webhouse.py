@@ -177,6 +177,9 @@ class WebHouse:
         """Quiet hours begin and end."""
         while True:
             self._hours.clear()
+            members = self._house.membership.roster.members.keys()
+            if not self._wishes.phones() <= members:
+                await asyncio.to_thread(self._wishes.keep_only, members)
             now, wait = time.time(), LOOK_AGAIN
             for member in self._desk.phones():
                 quiet = self._wishes.quiet(member.key)
@@ -202,6 +205,7 @@ class WebHouse:
     def _roster_changed(self, roster: Roster) -> None:
         self._standing_changed()
         self._news.set()
+        self._hours.set()
 
     def _standing_changed(self) -> None:
         for watcher in tuple(self._watchers):

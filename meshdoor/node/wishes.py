@@ -105,6 +105,10 @@ class Wishes:
         except (AttributeError, ValueError, UserError):
             return
 
+    def phones(self) -> set[bytes]:
+        """Those that wish for something."""
+        return self._quiet.keys() | self._push.keys()
+
     def quiet(self, key: bytes) -> Quiet | None:
         return self._quiet.get(key)
 
@@ -128,7 +132,7 @@ class Wishes:
 
     def keep_only(self, members: Collection[bytes]) -> None:
         """Phones that are gone wish nothing any more. Raises StateError."""
-        gone = (self._quiet.keys() | self._push.keys()) - set(members)
+        gone = self.phones() - set(members)
         for key in gone:
             self._quiet.pop(key, None)
             self._push.pop(key, None)
