@@ -153,7 +153,7 @@ class Family:
         names = {node.name for node in self}
         for node in self:
             try:
-                wait_until(lambda node=node: node.ready() == names, deadline - time.monotonic())  # type: ignore[misc]
+                wait_until(lambda node=node: names <= node.ready(), deadline - time.monotonic())  # type: ignore[misc]
             except LabError:
                 states = {row["name"]: row["state"] for row in node.status()["members"]}
                 raise LabError(f"{node.name} sees after {timeout:g} s: {states}") from None
