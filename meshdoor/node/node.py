@@ -155,6 +155,7 @@ class Node:
             reporting = Reporting(self._house)
             calls.pressing.begun.append(reporting.begun)
             calls.pressing.over.append(reporting.over)
+            calls.pressing.answered.append(reporting.answered)
         if self._house.role is not Role.SCREEN:
             return None
         try:

@@ -82,6 +82,7 @@ class Pressing:
         self._timer: asyncio.TimerHandle | None = None
         self.begun: list[Callable[[Press], None]] = []
         self.over: list[Callable[[Press], None]] = []
+        self.answered: list[Callable[[Press, bytes], None]] = []  # told once of each press, with who answered
 
     @property
     def press(self) -> Press | None:
@@ -210,6 +211,7 @@ class Pressing:
                 if line.streams is None:
                     self._agree(line, body)
                 self._feed(press, lambda fork, now: fork.answered(number, now))
+                self._tell_answered(press, number)
             case sip.FlowLost(session=session):
                 if not session.over and number != _winner(press):
                     session.abandon(self._desk.now())
@@ -226,6 +228,11 @@ class Pressing:
                 self._feed(press, lambda fork, now: fork.bye(number, now))
             case sip.Failed():
                 self._feed(press, lambda fork, now: fork.failed(number, Ending.UNREACHABLE, now))
+
+    def _tell_answered(self, press: Press, number: int) -> None:
+        if press.fork.winner is not None and press.fork.winner.number == number:
+            for listener in self.answered:
+                listener(press, press.fork.winner.peer)
 
     def _agree(self, line: Line, body: bytes) -> bool:
         """What the answer makes of our offer; False when it is of no use."""

@@ -3,7 +3,8 @@
 It says when a press begins and when it is over, to every screen that it is linked with. What it could tell nobody it
 remembers, in memory alone, until there is a screen to tell it to.
 
-A note about "press" says {"press": as `calls.records` has it, "age": seconds since, "told": the keys it goes to}.
+A note about "press" says {"press": as `calls.records` has it, "age": seconds since, "told": the keys it goes to},
+one about "answered" {"press": id, "by": key}, at once.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ from meshdoor.trust.roster import Roster
 
 ABOUT = "press"
 HISTORY = "history"
+ANSWERED = "answered"
 MAX_UNTOLD = 16
 SETTLING = 0.5  # seconds until the last statistics of a press are there
 
@@ -72,6 +74,13 @@ class Reporting:
         if press.id != self._begun:
             self._begun = press.id
             self._tell(press, 1)
+
+    def answered(self, press: Press, by: bytes) -> None:
+        """Somebody answered: those who watch want to know who, now."""
+        roster = self._house.membership.roster
+        for link in self._house.links.links():
+            if keeps_history(roster, link.key):
+                self._house.links.send_note(link.key, {"about": ANSWERED, "press": press.id, "by": by.hex()})
 
     def over(self, press: Press) -> None:
         """A press is over; its last statistics are on their way."""

@@ -8,13 +8,16 @@ import time
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
+from meshdoor.calls.records import hex_id
 from meshdoor.control import Json
-from meshdoor.errors import AttachError, Refused, StateError
+from meshdoor.errors import AttachError, Refused, RemoteProtocolError, StateError
 from meshdoor.node.history import History
 from meshdoor.node.homeview import HomeView
 from meshdoor.node.house import House
+from meshdoor.node.notes import Note
 from meshdoor.node.phone_asks import PhoneAsks
 from meshdoor.node.phones import PhoneDesk
+from meshdoor.node.reporting import ANSWERED
 from meshdoor.node.web import Cut, Guest, Send, SipFlow, Stop, Tell
 from meshdoor.node.wishes import Wishes
 from meshdoor.trust.attach import attachable
@@ -83,6 +86,7 @@ class WebHouse:
         house.watchers.append(self._news.set)
         desk.ended.append(self._standing_changed)
         desk.joined.append(self._joined)
+        house.notes.register(ANSWERED, self._answered)
 
     def follow(self, history: History) -> None:
         """Tell phones of new visits, too."""
@@ -201,6 +205,18 @@ class WebHouse:
 
     def _joined(self, member: Member) -> None:
         self._tell({"event": "joined", "name": member.name}, Permission.ADMIT)
+
+    def _answered(self, door: bytes, note: Note) -> None:
+        roster = self._house.membership.roster
+        if not roster.may(door, Permission.RING):
+            raise RemoteProtocolError("an answer at what is no door")
+        try:
+            by = roster.member(bytes.fromhex(note.get("by", "")))
+        except (TypeError, ValueError):
+            raise RemoteProtocolError("an answer of no key") from None
+        if by is not None:
+            event = {"event": "answered", "press": hex_id(note.get("press")), "by": by.name, "by_id": by.device_id}
+            self._tell(event, Permission.VIEW)
 
     def _roster_changed(self, roster: Roster) -> None:
         self._standing_changed()

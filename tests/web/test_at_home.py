@@ -22,6 +22,7 @@ from meshdoor.config import Config, LockConfig, MeshConfig, SipConfig, WebConfig
 from meshdoor.node import webstart
 from meshdoor.node.calls import Listener
 from meshdoor.node.history import History
+from meshdoor.node.house import House
 from meshdoor.node.opening import Openings, lock_of
 from meshdoor.node.phone_part import Parts, PhonePart
 from meshdoor.node.status import describe
@@ -51,6 +52,7 @@ class Here:
     """The screen in the hall, its phones, and the lock of the gate."""
 
     part: PhonePart
+    hall: House
     ledger: Ledger
     history: History
     lines: Lines
@@ -130,7 +132,7 @@ async def home(folder: Path, *phones: Any, **settings: Any) -> AsyncIterator[Her
         running = asyncio.create_task(part.run())
         await eventually(lambda: openings._claims)
         try:
-            yield Here(part, ledger, history, lines, state, client, loads)
+            yield Here(part, hall, ledger, history, lines, state, client, loads)
         finally:
             running.cancel()
             with suppress(asyncio.CancelledError):
@@ -209,6 +211,19 @@ async def test_a_missed_visitor_is_told_of(tmp_path: Path) -> None:
         await line.event("home")
         await here.happened(press(2, Outcome.MISSED, door=key("Gate").hex(), at=time.time()))
         assert (await line.event("missed"))["visit"]["id"] == press(2).id
+
+
+async def test_who_answered_is_told_of_at_once(tmp_path: Path) -> None:
+    async with home(tmp_path, admit_phone("Alice")) as here:
+        line = await here.line(ALICE)
+        note = {"about": "answered", "press": "0" * 16, "by": key("Hall").hex()}
+        for wrong in ({"by": "x"}, {"by": 3}, {"by": "00"}, {"press": "x"}):
+            here.hall.note(key("Gate"), note | wrong)
+        here.hall.note(key("Lock"), note)
+        here.hall.note(key("Gate"), note)
+        told = await line.event("answered")
+        assert (told["press"], told["by"], told["by_id"]) == ("0" * 16, "Hall", DEVICES["Hall"].device_id)
+        assert not [event for event in line.events if event["event"] == "answered"]
 
 
 async def test_a_phone_opens_the_lock_with_its_own_key(tmp_path: Path) -> None:
