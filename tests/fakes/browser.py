@@ -47,13 +47,14 @@ class Browser:
     """`answer` their offer, or `offer` and `accept` their answer.
 
     `numbers` are those of the card's pictures that were decoded, None where it could not be read; `first` is when the
-    first one was there; `sound` is what was heard (48 kHz, left).
+    first one was there, and then `seen` is set; `sound` is what was heard (48 kHz, left).
     """
 
     def __init__(self) -> None:
         self.connection = RTCPeerConnection()
         self.numbers: list[int | None] = []
         self.first = 0.0
+        self.seen = asyncio.Event()
         self.sound = array("h")
         self._tasks: set[asyncio.Task[None]] = set()
         self.connection.on("track", self._track)
@@ -99,6 +100,7 @@ class Browser:
                 frame = await track.recv()
                 assert isinstance(frame, av.VideoFrame)
                 self.first = self.first or time.monotonic()
+                self.seen.set()
                 self.numbers.append(card.read(frame))
 
     async def _hear(self, track: MediaStreamTrack) -> None:
