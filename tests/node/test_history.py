@@ -123,6 +123,21 @@ async def test_a_door_tells_the_screens_and_keeps_nothing(house: tuple[Screen, S
     assert len(door.links.sent) == 4  # begun and over, to the two that may view
 
 
+async def test_a_door_tells_at_once_who_answered(house: tuple[Screen, Screen]) -> None:
+    door = FakeHouse(DOOR, EVERYONE)
+    reports = Reporting(door.house)
+    heard: list[tuple[bytes, dict[str, Any]]] = []
+    house[0].node.notes.register("answered", lambda key, note: heard.append((key, note)))
+    for node in (house[0].node, FakeHouse(LOCK, EVERYONE)):
+        join(door, node)
+    now = asyncio.get_running_loop().time()
+    reports.answered(Press("ab" * 8, now, Fork([KITCHEN.key], now)), KITCHEN.key)
+    await asyncio.sleep(0.01)
+    note = {"about": "answered", "press": "ab" * 8, "by": KITCHEN.key.hex()}
+    assert heard == [(DOOR.key, note)]
+    assert door.links.sent == [note]
+
+
 async def _has(where: Screen, identifier: str, revision: int) -> bool:
     stored = await where.ledger.run(LedgerFile.entries, [identifier])
     return any(isinstance(each.entry, PressRecord) and each.entry.revision == revision for each in stored)

@@ -51,11 +51,14 @@ async def test_the_first_answer_wins() -> None:
     async with desks(DOOR, HALL, KITCHEN) as (door, hall, kitchen):
         over: list[Press] = []
         door.pressing.over.append(over.append)
+        answered: list[tuple[str, bytes]] = []
+        door.pressing.answered.append(lambda press, by: answered.append((press.id, by)))
         await ring(door, hall, kitchen)
         hall.answering.answer()
         assert hall.answering.busy is Busy.IN_CALL
         await kitchen.tells("over", why="answered elsewhere")
         await until(lambda: door.fake.legs["p1-1"][-1] == TALK)
+        assert answered == [("p1", HALL.key)]
         assert hall.fake.gates("visit-1").microphone
         await until(lambda: door.fake.closed == ["p1-2"])
         door.pressing.hang_up()
