@@ -20,6 +20,7 @@ from meshdoor.media.datagrams import SEND_BUFFER
 log = logging.getLogger(__name__)
 
 GATHER_TIMEOUT = 0.3  # s for STUN and TURN servers: who is at home needs none; ours
+MAX_WAITING = 64  # datagrams of DTLS that nobody has read; ours
 COMPONENT = 1  # RTP, and with it RTCP (RFC 8445 §13)
 PORT, TLS_PORT = 3478, 5349  # of STUN and TURN, RFC 8489 §18.6
 
@@ -66,10 +67,11 @@ class Connection(aioice.Connection):
             self.found.set()
 
     def data_received(self, data: bytes, component: int) -> None:
-        """Media need not wait in the queue of DTLS (RFC 7983 §7)."""
-        if data and 128 <= data[0] < 192:
+        """Media need not wait in the queue of DTLS (RFC 7983 §7), and strangers cannot fill that."""
+        first = data[0] if data else 0
+        if 128 <= first < 192:
             self.media(data)
-        else:
+        elif 20 <= first < 64 and self._queue.qsize() < MAX_WAITING:
             super().data_received(data, component)
 
 

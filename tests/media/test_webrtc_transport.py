@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,7 +17,7 @@ from aioice.ice import CandidatePair, StunProtocol
 from meshdoor.config import IceServer
 from meshdoor.errors import EngineError
 from meshdoor.media import webrtc
-from meshdoor.media.ice import servers_of, usable
+from meshdoor.media.ice import MAX_WAITING, servers_of, usable
 from meshdoor.media.messages import IceRemote
 from meshdoor.media.suites import CM, GCM, suites
 from meshdoor.media.webrtc import Transport
@@ -160,6 +161,18 @@ async def test_a_relay_takes_packets_one_by_one() -> None:
         assert one.send(MEDIA * 2, 31) == 62
         one._connection._nominated.clear()
     assert sent == [(MEDIA, ("192.0.2.2", 5000))] * 2
+
+
+async def test_strangers_fill_no_queue() -> None:
+    async with two() as (one, other):
+        heard: list[bytes] = []
+        one.received = heard.append
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as stranger:
+            for data in (b"", b"\x00", b"\xff", MEDIA, *[b"\x16" + bytes(20)] * 100):
+                stranger.sendto(data, (HOST, one.port))
+        await until(lambda: one._connection._queue.qsize() == MAX_WAITING)
+        await connect(one, other)
+        assert heard == []
 
 
 async def test_an_address_that_is_none_of_ours() -> None:
