@@ -95,7 +95,8 @@ class Attachments:
         attachable(self._house.membership.roster, key, time.time())
         if key not in self._lines and len(self._lines) >= MAX_PHONES:
             raise AttachError("Too many phones are attached to this node.", "full")
-        self._let_go(key)
+        if key in self._lines:
+            self._cut(key, AttachError("This phone is attached anew.", "moved"))
         attachment = Attachment(self, key)
         self._lines[key] = _Line(attachment, _now(), cut, uri)
         self._transport.attach(key, partial(self._send, key, send))

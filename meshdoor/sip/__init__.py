@@ -26,4 +26,5 @@ and, on these:
     inbound       what becomes of a message from the network
     stack         the facade; what it tells is in events
     proxy         a stateless proxy between flows, whose names it seals into flow_tokens
+    registrar     who is at the other end of a connection, by digest
 """

@@ -8,6 +8,7 @@
     ledger.db         the ring ledger, on screens (see ledgerfile)
     phones.json       what phones asked of this node: quiet hours, where to push
     web.json          the fingerprints of the certificates that phones were paired with
+    sip.json          what it takes to check the secrets of SIP clients that register by digest
     web.pem, ca.pem   key and certificate of the page, and of the authority that phones may trust
     push.pem          the key that signs messages to push services (RFC 8292)
 
@@ -57,6 +58,7 @@ class Table(StrEnum):
     ENROLMENTS = "enrolments.json"
     PHONES = "phones.json"
     WEB = "web.json"
+    SIP = "sip.json"
 
 
 class Keys(StrEnum):

@@ -1,0 +1,176 @@
+"""Registration by digest, with the client of the package on the other side."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from meshdoor.errors import LocalProtocolError, SipError
+from meshdoor.sip.digest import DigestClient, make_ha1
+from meshdoor.sip.message import Request, Response, parse_message
+from meshdoor.sip.registrar import MAX_EXPIRES, REALM, Registered, Registrar
+from tests.sip.wire import predictable
+
+JSSIP, LINPHONE = "JsSIP 3.10.1", "Linphone/5.1"
+CONTACT = "<sip:abc@xyz.invalid;transport=ws>;+sip.instance=\"<urn:uuid:1>\";reg-id=1"
+
+
+def registrar() -> Registrar:
+    users = {"alice": "s3cret"}
+    return Registrar(
+        lambda user, algorithm: make_ha1(algorithm, user, REALM, users[user]) if user in users else None, predictable()
+    )
+
+
+def register(*headers: str, user: str = "alice", agent: str = JSSIP, method: str = "REGISTER") -> Request:
+    lines = [
+        f"{method} sip:home.arpa SIP/2.0",
+        "Via: SIP/2.0/WSS xyz.invalid;branch=z9hG4bK1",
+        "Max-Forwards: 70",
+        f"From: <sip:{user}@home.arpa>;tag=1",
+        f"To: <sip:{user}@home.arpa>",
+        "Call-ID: r",
+        f"CSeq: 1 {method}",
+        f"User-Agent: {agent}",
+        *headers,
+    ]
+    parsed = parse_message(("\r\n".join(lines) + "\r\n\r\n").encode())
+    assert isinstance(parsed, Request)
+    return parsed
+
+
+def signed(desk: Registrar, request: Request, secret: str = "s3cret", name: str = "alice") -> Request:
+    """As the client sends it again after the challenge, which it takes the topmost of."""
+    refused = desk.register(request, 0.0)
+    assert isinstance(refused, Response)
+    assert refused.status == 401
+    client = DigestClient(name, secret, ("SHA-256", "MD5"), predictable())
+    assert client.challenged(refused.www_authenticate[:1])
+    credentials = client.authorize("REGISTER", str(request.uri))
+    request.headers.add("Authorization", str(credentials))
+    return request
+
+
+def registered(*headers: str) -> Registered:
+    desk = registrar()
+    outcome = desk.register(signed(desk, register(*headers)), 1.0)
+    assert isinstance(outcome, Registered)
+    return outcome
+
+
+def answered(*headers: str) -> int:
+    desk = registrar()
+    outcome = desk.register(signed(desk, register(*headers)), 1.0)
+    assert isinstance(outcome, Response)
+    return outcome.status
+
+
+@pytest.mark.parametrize(("agent", "first"), [(JSSIP, "MD5"), ("", "MD5"), (LINPHONE, "SHA-256")])
+def test_who_knows_only_md5_is_offered_it_first(agent: str, first: str) -> None:
+    desk = registrar()
+    asked = register(f"Contact: {CONTACT}", agent=agent)
+    refused = desk.register(asked, 0.0)
+    assert isinstance(refused, Response)
+    assert [each.parameters["algorithm"] for each in refused.www_authenticate][0] == first
+    assert isinstance(desk.register(signed(desk, asked), 0.0), Registered)
+
+
+def test_a_client_that_knows_the_secret_is_registered() -> None:
+    outcome = registered(f"Contact: {CONTACT};expires=300")
+    assert (outcome.username, str(outcome.contact), outcome.expires) == (
+        "alice",
+        "sip:abc@xyz.invalid;transport=ws",
+        300,
+    )
+    assert outcome.response.status == 200
+    assert outcome.response.to.tag is not None
+    (echoed,) = outcome.response.contacts
+    assert echoed.parameter("expires") == "300"
+    assert echoed.parameter("reg-id") == "1"
+
+
+@pytest.mark.parametrize(
+    ("headers", "seconds"),
+    [
+        ((f"Contact: {CONTACT}",), 600),
+        ((f"Contact: {CONTACT}", "Expires: 120"), 120),
+        ((f"Contact: {CONTACT};expires=90", "Expires: 120"), 90),
+        ((f"Contact: {CONTACT};expires=soon", "Expires: 120"), 120),
+        ((f"Contact: {CONTACT};expires=99999999999999",), MAX_EXPIRES),
+    ],
+)
+def test_for_how_long(headers: tuple[str, ...], seconds: int) -> None:
+    assert registered(*headers).expires == seconds
+
+
+@pytest.mark.parametrize("headers", [(f"Contact: {CONTACT};expires=0",), ("Contact: *", "Expires: 0")])
+def test_a_client_that_takes_leave(headers: tuple[str, ...]) -> None:
+    outcome = registered(*headers)
+    assert (outcome.contact, outcome.expires, outcome.response.status) == (None, 0, 200)
+
+
+def test_what_changes_nothing() -> None:
+    assert answered() == 200
+    assert answered("Contact: *") == 400
+    assert answered("Contact: *", "Expires: 60") == 400
+    assert answered(f"Contact: {CONTACT};expires=59") == 423
+
+
+def test_a_name_that_exists_and_one_that_does_not_get_the_same() -> None:
+    answers = []
+    for user, secret in (("alice", "wrong"), ("nobody", "s3cret")):
+        desk = registrar()
+        outcome = desk.register(signed(desk, register(f"Contact: {CONTACT}", user=user), secret, user), 1.0)
+        assert isinstance(outcome, Response)
+        answers.append((outcome.status, outcome.headers.keys(), len(outcome.www_authenticate)))
+    assert answers[0] == answers[1]
+    assert answers[0][0] == 401
+
+
+def test_nobody_registers_as_another() -> None:
+    desk = registrar()
+    for to in ("<sip:bob@home.arpa>", "<tel:5>"):
+        request = signed(desk, register(f"Contact: {CONTACT}"))
+        request.headers.set("To", to)
+        outcome = desk.register(request, 1.0)
+        assert isinstance(outcome, Response)
+        assert outcome.status == 403
+
+
+def test_a_registration_is_not_replayed() -> None:
+    desk = registrar()
+    request = signed(desk, register(f"Contact: {CONTACT}"))
+    assert isinstance(desk.register(request, 1.0), Registered)
+    again = desk.register(request, 1.0)
+    assert isinstance(again, Response)
+    assert again.www_authenticate[0].parameters["stale"] == "true"
+
+
+def test_requests_that_are_wrong() -> None:
+    desk = registrar()
+    outcome = desk.register(register("Require: gin"), 0.0)
+    assert isinstance(outcome, Response)
+    assert outcome.status == 420
+    request = register()
+    request.headers.remove("Via")
+    with pytest.raises(SipError, match="via is missing"):
+        desk.register(request, 0.0)
+
+
+def test_anything_else_is_challenged() -> None:
+    response = registrar().challenge(register(method="INVITE"), 0.0)
+    assert response.status == 401
+    assert len(response.www_authenticate) == 2
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=60))
+def test_whatever_the_contact_is_it_is_answered_or_refused(contact: str) -> None:
+    desk = registrar()
+    request = register("Contact: <sip:a@b>")
+    request = signed(desk, request)
+    with suppress(SipError, LocalProtocolError):  # the other is of what no header can hold
+        request.headers.set("Contact", contact)
+        assert isinstance(desk.register(request, 1.0), Registered | Response)
