@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 from meshdoor.config import Config, check_name
@@ -22,6 +23,7 @@ from meshdoor.mesh.link import Links
 from meshdoor.mesh.mdns import Mdns
 from meshdoor.mesh.peers import PeerTable
 from meshdoor.node import hardware, journal, systemd
+from meshdoor.node.accounts import Accounts
 from meshdoor.node.calls import CallService
 from meshdoor.node.history import History
 from meshdoor.node.house import House
@@ -173,7 +175,11 @@ class Node:
             return members
 
         parts = Parts(self._config, self._state, self._house, calls.listen, openings, self._history, rows)
-        return PhonePart(parts, calls.attachments, self._table(Table.PHONES), self._load_web)
+        part = PhonePart(parts, calls.attachments, self._table(Table.PHONES), self._load_web)
+        part.desk.ended.append(calls.dismiss)
+        stored, state = self._table(Table.SIP), self._state
+        part.take_clients(Accounts(self._house, calls.attachments, stored, partial(state.save_table, Table.SIP)))
+        return part
 
     def _opened(self, audit: Audit) -> None:
         """The lock of this node was asked to open."""

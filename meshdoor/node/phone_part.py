@@ -11,6 +11,7 @@ from typing import Any
 from meshdoor.config import Config
 from meshdoor.control import Json
 from meshdoor.control.server import Verb
+from meshdoor.node.accounts import Accounts
 from meshdoor.node.arguments import checked
 from meshdoor.node.calls import Listener
 from meshdoor.node.family import Family
@@ -51,6 +52,7 @@ class PhonePart:
 
     def __init__(self, parts: Parts, lines: Lines, wished: dict[str, Json], load: LoadWeb | None) -> None:
         self._parts = parts
+        self._accounts: Accounts | None = None
         state, house = parts.state, parts.house
 
         def load_server() -> Serve:
@@ -70,9 +72,15 @@ class PhonePart:
             self.house.follow(parts.history)
             parts.history.pictured_listeners.append(self._notifying.pictured)
 
+    def take_clients(self, accounts: Accounts) -> None:
+        """Serve SIP clients that register by digest, too."""
+        self._accounts = self.house.clients = accounts
+
     def table(self) -> dict[str, Verb]:
         """By name, for the control server."""
         verbs = PhoneVerbs(self.desk, self._parts.rows, self._start.open).table()
+        if self._accounts is not None:
+            verbs |= self._accounts.table(self.desk, self._start.open)
         return verbs | {"phone notify": checked(self._notifying.test)}
 
     async def run(self) -> None:

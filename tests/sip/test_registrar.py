@@ -74,7 +74,7 @@ def test_who_knows_only_md5_is_offered_it_first(agent: str, first: str) -> None:
     asked = register(f"Contact: {CONTACT}", agent=agent)
     refused = desk.register(asked, 0.0)
     assert isinstance(refused, Response)
-    assert [each.parameters["algorithm"] for each in refused.www_authenticate][0] == first
+    assert refused.www_authenticate[0].parameters["algorithm"] == first
     assert isinstance(desk.register(signed(desk, asked), 0.0), Registered)
 
 
