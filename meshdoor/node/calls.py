@@ -186,7 +186,7 @@ class CallService:
         self._house.links.send_note(key, note)
 
     def name_of(self, key: bytes) -> str:
-        member = self._house.membership.roster.member(key)
+        member = self.roster.members.get(key) or self.roster.revoked.get(key)
         return member.name if member is not None else ""
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
