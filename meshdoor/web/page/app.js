@@ -16,7 +16,7 @@ import { unlock } from "./trust/unlock.js";
 import * as vault from "./trust/vault.js";
 
 const { t, tOr } = i18n;
-const ASK_WHO = [0, 400, 1000, 2000]; // ms after which it is asked who answered
+const ASK_WHO = [50, 400, 1000, 2000]; // ms after which it is asked who answered, if nobody has told
 
 export class App extends Emitter {
   constructor() {
@@ -29,6 +29,7 @@ export class App extends Emitter {
     this.home = null; // as the node says it
     this.bell = new Bell();
     this.silenced = new Set();
+    this.answered = { press: "", by: "" }; // last
     this.speakLanguage();
   }
 
@@ -151,6 +152,7 @@ export class App extends Emitter {
   #told({ event, ...said }) {
     if (event === "home" && said.doors) this.#know(said);
     else this.refresh();
+    if (event === "answered") this.answered = said;
     if (event === "joined") this.notice(t("people.joined", { name: said.name }), "good");
     this.emit(event, said);
   }
@@ -188,14 +190,13 @@ export class App extends Emitter {
 
   /** The CANCEL does not say who it was; the history does, a moment later. */
   async #answeredElsewhere({ press }) {
+    const toldOf = () => (this.answered.press === press ? this.answered.by : undefined);
     let told;
-    const stop = this.on("answered", (said) => { if (said.press === press) told = said.by; });
     for (const pause of ASK_WHO) {
       await new Promise((resolve) => setTimeout(resolve, pause));
-      told ??= await this.#whoAnswered(press);
+      told = toldOf() ?? (await this.#whoAnswered(press)) ?? toldOf();
       if (told) break;
     }
-    stop();
     this.notice(told ? t("over.elsewhere.by", { name: told }) : t("over.elsewhere"));
   }
 

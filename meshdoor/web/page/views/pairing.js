@@ -25,7 +25,7 @@ export class Pairing {
       return;
     }
     if (!this.#invitation) this.#nobody();
-    else if (app.membership) this.#already();
+    else if (app.membership && app.line?.state !== "refused") this.#already();
     else this.#welcome();
   }
 
