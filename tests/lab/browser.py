@@ -36,12 +36,13 @@ MISSING = (
 class Browser:
     """One page of one browser, in a host."""
 
-    def __init__(self, host: Host, flags: Sequence[str] = ()) -> None:
+    def __init__(self, host: Host, flags: Sequence[str] = (), name: str = "browser") -> None:
         self.host = host
         self._flags = flags
+        self._name = name
 
     def __enter__(self) -> Browser:
-        path = self.host.directory / "browser.sock"
+        path = self.host.directory / f"{self._name}.sock"
         path.unlink(missing_ok=True)
         # What chromium keeps is thrown away with the house.
         self.process = self.host.start(self.host.python("tests.lab.chromium", path, *self._flags))
