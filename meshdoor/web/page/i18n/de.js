@@ -87,7 +87,7 @@ export default {
   "door.look.label": "{door} ansehen",
   "door.open": "Zum Öffnen halten",
   "door.open.again": "Noch einmal drücken",
-  "door.open.label": "{door} öffnen: halten oder zweimal drücken",
+  "door.open.label": "Zum Öffnen halten: {door}, oder zweimal drücken",
   "door.opening": "Öffne …",
   "door.opened": "{door} ist offen",
   "door.simulated": "{door}: ein simuliertes Schloss hat geöffnet",
@@ -112,6 +112,7 @@ export default {
   "state.quiet": "Ruhezeit",
   "state.unreachable": "Nicht erreichbar",
   "state.away": "Nicht verbunden",
+  "state.joining": "Kommt dazu",
   "state.at": "bei {node}",
 
   "role.screen": "Räume",
@@ -171,6 +172,7 @@ export default {
   "history.missed": "Verpasst",
   "history.cancelled": "Ist gegangen",
   "history.declined": "Abgelehnt",
+  "history.interrupted": "Abgebrochen",
   "history.ringing": "Klingelt gerade",
   "history.opened": "{name} hat geöffnet",
   "history.new": "Neu",
@@ -219,7 +221,7 @@ export default {
 
   "settings.title": "Einstellungen",
   "settings.language": "Sprache",
-  "settings.language.auto": "Wie der Browser",
+  "settings.language.auto": "Automatisch",
   "settings.theme": "Aussehen",
   "settings.theme.auto": "Automatisch",
   "settings.theme.light": "Hell",

@@ -87,7 +87,7 @@ export default {
   "door.look.label": "Look at {door}",
   "door.open": "Hold to open",
   "door.open.again": "Press again to open",
-  "door.open.label": "Open {door}: hold, or press twice",
+  "door.open.label": "Hold to open {door}, or press twice",
   "door.opening": "Opening …",
   "door.opened": "{door} is open",
   "door.simulated": "{door}: a simulated lock opened",
@@ -112,6 +112,7 @@ export default {
   "state.quiet": "Quiet hours",
   "state.unreachable": "Not reachable",
   "state.away": "Not connected",
+  "state.joining": "Joining",
   "state.at": "at {node}",
 
   "role.screen": "Rooms",
@@ -171,6 +172,7 @@ export default {
   "history.missed": "Missed",
   "history.cancelled": "Went away",
   "history.declined": "Declined",
+  "history.interrupted": "Broke off",
   "history.ringing": "Ringing now",
   "history.opened": "Opened by {name}",
   "history.new": "New",
@@ -219,7 +221,7 @@ export default {
 
   "settings.title": "Settings",
   "settings.language": "Language",
-  "settings.language.auto": "As the browser",
+  "settings.language.auto": "Automatic",
   "settings.theme": "Appearance",
   "settings.theme.auto": "Automatic",
   "settings.theme.light": "Light",

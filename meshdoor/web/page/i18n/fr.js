@@ -87,7 +87,7 @@ export default {
   "door.look.label": "Regarder {door}",
   "door.open": "Tenir pour ouvrir",
   "door.open.again": "Appuyez encore",
-  "door.open.label": "Ouvrir {door} : tenir, ou appuyer deux fois",
+  "door.open.label": "Tenir pour ouvrir : {door}, ou appuyer deux fois",
   "door.opening": "Ouverture …",
   "door.opened": "{door} : c’est ouvert",
   "door.simulated": "{door} : une serrure simulée s’est ouverte",
@@ -112,6 +112,7 @@ export default {
   "state.quiet": "Heures calmes",
   "state.unreachable": "Injoignable",
   "state.away": "Pas connecté",
+  "state.joining": "Arrive",
   "state.at": "via {node}",
 
   "role.screen": "Pièces",
@@ -171,6 +172,7 @@ export default {
   "history.missed": "Manqué",
   "history.cancelled": "Est reparti",
   "history.declined": "Refusé",
+  "history.interrupted": "Interrompu",
   "history.ringing": "Sonne maintenant",
   "history.opened": "{name} a ouvert",
   "history.new": "Nouveau",
@@ -219,7 +221,7 @@ export default {
 
   "settings.title": "Réglages",
   "settings.language": "Langue",
-  "settings.language.auto": "Comme le navigateur",
+  "settings.language.auto": "Automatique",
   "settings.theme": "Apparence",
   "settings.theme.auto": "Automatique",
   "settings.theme.light": "Claire",

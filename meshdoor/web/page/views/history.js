@@ -65,7 +65,7 @@ export class History {
   }
 
   #row(visit) {
-    const missed = visit.result === "missed" || visit.result === "cancelled";
+    const missed = ["missed", "cancelled", "interrupted"].includes(visit.result);
     const by = visit.by ? t("history.answered", { name: visit.by }) : t("history.answered.nobody");
     const result = visit.result === "answered" ? by : tOr(`history.${visit.result}`, "history.missed");
     const opened = visit.opened ? ` · ${t("history.opened", { name: visit.opened })}` : "";
