@@ -46,7 +46,7 @@ FLAGS = (
 DOOR = Path(__file__).with_name("door.js")
 ALL = frozenset({Permission.VIEW, Permission.TALK, Permission.OPEN, Permission.ADMIT})
 PATIENCE = 6.0  # seconds
-LONGEST = 25.0  # seconds for all of a test: what a page is asked to evaluate has no time-out of its own
+LONGEST = 60.0  # seconds for all of a test: what a page is asked to evaluate has no time-out of its own
 
 Row = dict[str, Json]
 

@@ -18,6 +18,7 @@ from tests.web.pages import CHROMIUM, FRONT, GARDEN, PageHouse, Stage, eventuall
 
 AXE = Path(__file__).parent / "node_modules" / "axe-core" / "axe.min.js"
 UNTRUSTED = "An SSL certificate error occurred when fetching the script."  # the service worker wants a trusted one
+OPEN = re.compile("Hold to open Front door|Press again")
 SERIOUS = {"serious", "critical"}
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="chromium is not installed")
@@ -248,7 +249,7 @@ async def test_holding_opens_and_the_receipt_is_told(tmp_path: Path, result: Res
         scene.house.result = result
         await scene.pair()
         page = scene.page
-        button = page.get_by_role("button", name=re.compile("Hold to open Front door|Press again"))
+        button = page.get_by_role("button", name=OPEN)
         await button.hover()
         await page.mouse.down()
         await page.wait_for_timeout(300)
@@ -265,7 +266,7 @@ async def test_holding_opens_and_the_receipt_is_told(tmp_path: Path, result: Res
 async def test_opening_with_two_presses_of_an_assistive_technology(tmp_path: Path) -> None:
     async with stage(tmp_path) as scene:
         await scene.pair()
-        button = scene.page.get_by_role("button", name=re.compile("Hold to open Front door|Press again"))
+        button = scene.page.get_by_role("button", name=OPEN)
         await button.dispatch_event("click")
         await expect(button).to_have_text("Press again to open")
         assert not asked(scene.house, "open.ask")
@@ -402,7 +403,7 @@ async def test_a_guest_without_rights(tmp_path: Path) -> None:
         await scene.page.get_by_role("button", name="Go to the doors").click()
         await expect(scene.page.locator(".banner").last).to_contain_text("You are a guest until")
         await expect(scene.page.get_by_role("button", name="Look at Front door")).to_be_disabled()
-        await expect(scene.page.get_by_role("button", name=re.compile("Hold to open Front door|Press again"))).to_have_count(0)
+        await expect(scene.page.get_by_role("button", name=OPEN)).to_have_count(0)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -81,10 +81,9 @@ export class App extends Emitter {
 
   async forget() {
     this.leaveLine();
-    await vault.forget();
-    this.membership = null;
-    this.home = null;
+    this.membership = this.home = null;
     this.emit("change");
+    await vault.forget();
   }
 
   leaveLine() {
@@ -183,7 +182,7 @@ export class App extends Emitter {
     this.silenced.delete(call.id);
     if (elsewhere) this.#answeredElsewhere(call);
     else if (call.kind === "visit" && why === "cancelled") this.notice(t("over.missed", { door: name }));
-    else if (why === "lost") this.notice(t("over.lost"), "bad");
+    else if (why === "lost" && this.line.state === "lost") this.notice(t("over.lost"), "bad");
     else if (call.kind !== "visit" && !call.answered && why !== "hung up") this.notice(refusal(status, name), "bad");
     else if (call.answered && why === "bye") this.notice(t("over.ended"));
   }
