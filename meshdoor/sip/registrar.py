@@ -6,7 +6,6 @@ names that exist and names that do not.
 
 from __future__ import annotations
 
-import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -22,9 +21,9 @@ from meshdoor.sip.uri import SipUri, Uri
 from meshdoor.sip.validate import Capabilities, answer, check_request
 
 REALM: Final = "meshdoor"
-ALGORITHMS: Final = ("SHA-256", "MD5")  # RFC 8760
-# Browser libraries take the topmost challenge for the only one, and know MD5 alone (JsSIP 3.10, SIP.js 0.21).
-STRONG_CLIENTS: Final = re.compile("meshdoor|linphone|baresip", re.IGNORECASE)
+# The best first (RFC 8760 §2.3). Browser libraries know MD5 alone, and take the last challenge for the only one
+# (JsSIP 3.13, SIP.js 0.21).
+ALGORITHMS: Final = ("SHA-256", "MD5")
 
 # Seconds.
 DEFAULT_EXPIRES: Final = 600
@@ -91,8 +90,6 @@ class Registrar:
         return Registered(username, contact.uri, seconds, self._answer(request, 200, [("Contact", str(bound))]))
 
     def _challenge(self, request: Request, challenges: tuple[Challenge, ...]) -> Response:
-        if not STRONG_CLIENTS.search(request.headers.get("user-agent") or ""):
-            challenges = challenges[::-1]
         return self._answer(request, 401, [("WWW-Authenticate", str(challenge)) for challenge in challenges])
 
     def _answer(self, request: Request, status: int, headers: Fields = ()) -> Response:
