@@ -143,12 +143,11 @@ class PageHouse(WebHouse):
         return answer(**args)
 
     def _home(self) -> Row:
-        me = None
+        me: Row | None = None
         if self.phone is not None:
-            permissions = sorted(map(str, self.phone.permissions))
-            me = {"id": self.phone.id, "name": self.phone.name, "permissions": permissions}
-            me |= {"until": self.phone.until, "quiet": self.quiet, "push": False}
-        shown = {"home_name": self.home_name, "node": self.node, "doors": self.doors, "members": self.members}
+            me = {"id": self.phone.id, "name": self.phone.name, "until": self.phone.until, "quiet": self.quiet}
+            me |= {"permissions": sorted(self.phone.permissions), "push": False}
+        shown: Row = {"home_name": self.home_name, "node": self.node, "doors": self.doors, "members": self.members}
         return shown | {"missed": self.missed, "me": me}
 
     def _history(self, limit: int, before: str = "") -> Row:
