@@ -353,6 +353,8 @@ class CallService:
 
     def _peers_changed(self) -> None:
         """Links and phones came or went."""
+        if self._tasks is None:
+            return  # it looks when it runs
         linked = {peer.key for peer in self.peers() if peer.state != "unreachable"}
         for key in self._linked - linked:
             self.pressing.peer_down(key)

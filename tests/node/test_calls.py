@@ -46,6 +46,9 @@ class RunningEngine(PressEngine):
     async def __aexit__(self, *_: object) -> None:
         self.running = False
 
+    async def prepare(self) -> None:
+        """For browsers."""
+
     async def snapshot(self, path: str, leg: str | None = None) -> None:
         self.snapshots.append((path, leg))
 
