@@ -29,6 +29,7 @@ from meshdoor.node.attachments import Attachments
 from meshdoor.node.calling import Findable
 from meshdoor.node.digits import Digits
 from meshdoor.node.house import House
+from meshdoor.node.media_events import MediaEvents
 from meshdoor.node.notes import Note
 from meshdoor.node.pressing import Press, Pressing
 from meshdoor.node.relay import Relay
@@ -76,6 +77,7 @@ class CallService:
         room = Settings(self._policy, self._camera() != "none", config.ring.timeout)
         self.talking = Talking(self, room, self.answering.in_call)
         self.digits = Digits(self, (self.pressing, self.answering, self.talking))
+        self._media = MediaEvents(self, house)
         house.on_sip = self._link.received
         house.on_peers = self._peers_changed
         house.membership.listen(self._roster_changed)
@@ -86,7 +88,7 @@ class CallService:
     async def running(self) -> AsyncIterator[None]:
         """While the block lasts, this node can ring and be rung."""
         await asyncio.to_thread(suites)  # a press shall not wait for a file
-        self.engine = Engine(self._hello(), self._media_event)
+        self.engine = Engine(self._hello(), self._media)
         settings = SipConfig(user=str(self._house.role), policy=policy_for(self._caller))
         self.endpoint = SipEndpoint(settings, self._sip_event)
         self.endpoint.add(self._link)
@@ -388,40 +390,6 @@ class CallService:
             _ = self.pressing.handle(event) or self.answering.handle(event) or self.talking.handle(event)
         elif isinstance(event, sip.RequestReceived) and not self.digits.received(event):
             self.endpoint.respond(event, 405, (("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO"),))
-
-    def _media_event(self, event: media.Event) -> None:
-        match event:
-            case media.FirstPacketSent(leg=leg, media="video"):
-                self.pressing.first_packet(leg)
-            case media.FirstPicture(leg=leg):
-                self.answering.picture(event)
-                self.publish({"event": "picture", "leg": leg, "frame": event.frame_number, "at": event.at})
-            case media.FirstSound(leg=leg):
-                self.publish({"event": "sound", "leg": leg, "at": event.at})
-            case media.RtpSilence(leg=leg):
-                self.pressing.silent(leg)
-                self.answering.silent(leg)
-            case media.LegFailed(leg=leg, reason=reason):
-                journal.warn("media", f"{leg}: {reason}")
-                self.pressing.silent(leg)
-                self.answering.silent(leg)
-                self.talking.legs_lost((leg,))
-            case media.EngineReady():
-                self._house.media = "ready"
-                self.pressing.engine_back()
-                self.answering.engine_back()
-            case media.EngineLost(legs=legs, reason=reason):
-                self._house.media = "starting"
-                journal.warn("media", f"the media engine ended ({reason}); it is started again")
-                self.pressing.legs_lost(legs)
-                self.answering.legs_lost(legs)
-                self.talking.legs_lost(legs)
-            case media.DtmfReceived(leg=leg, digit=digit):
-                self.digits.heard(leg, digit)
-            case media.Device(kind=kind, state="failed", text=text):
-                journal.warn(kind, text)
-            case _:
-                pass
 
 
 async def _guarded(work: Coroutine[Any, Any, None]) -> None:
