@@ -32,12 +32,14 @@ from meshdoor.media.messages import Gates, LegOpened, LegStatistics
 from meshdoor.node import journal, media_plan
 from meshdoor.node.calling import ENGINE_PATIENCE, FAST, RETURN, Desk, open_leg
 from meshdoor.node.digits import Talk
-from meshdoor.node.media_plan import Streams
+from meshdoor.node.media_plan import Place, Streams
 from meshdoor.sdp.negotiation import MediaPlan
 from meshdoor.sip import events as sip
 from meshdoor.sip.headers import Reason
+from meshdoor.sip.offers import IncomingOffer
 from meshdoor.sip.uac import UacSession
 
+NOT_ACCEPTABLE = 488  # RFC 3261 §21.4.26
 ELSEWHERE = (Reason("SIP", 200, "Call completed elsewhere"),)
 EARLY = Gates(microphone=True, speaker=False, picture=True)  # the visitor may be heard; nobody is heard yet
 TALK = Gates(microphone=True, speaker=True, picture=True)
@@ -55,7 +57,7 @@ class Line:
     local: str = ""
     opened: LegOpened | None = None
     has_leg: bool = False
-    flows: bool = False
+    flowing: Streams | None = None
     given_up: bool = False
 
 
@@ -166,7 +168,7 @@ class Pressing:
         lost = set(legs)
         for _, _, line in self._lines():
             if line.leg in lost:
-                line.has_leg = line.flows = False
+                line.has_leg, line.flowing = False, None
 
     def engine_back(self) -> None:
         """There is an engine again: what rings or talks goes on where it was. Only browsers are found anew with an
@@ -212,6 +214,8 @@ class Pressing:
                     self._agree(line, body)
                 self._feed(press, lambda fork, now: fork.answered(number, now))
                 self._tell_answered(press, number)
+            case sip.OfferReceived(offer=offer):
+                self._offered(line, offer, TALK if number == _winner(press) else EARLY)
             case sip.FlowLost(session=session):
                 if not session.over and number != _winner(press):
                     session.abandon(self._desk.now())
@@ -243,6 +247,22 @@ class Pressing:
             journal.warn("sdp", f"an answer cannot be used: {error}")
             return False
         return True
+
+    def _offered(self, line: Line, offer: IncomingOffer, gates: Gates) -> None:
+        """Who was rung holds the talk, goes on with it, or has a microphone only now. It never gets more than we
+        offered."""
+        now = self._desk.now()
+        try:
+            if line.opened is None or line.session is None or not offer.body:
+                raise SdpError("there is nothing to answer")
+            place = Place(line.local, line.opened, line.peer_host)
+            answer, line.streams = media_plan.answer(offer.body, place, media_plan.PRESSED, line.session.local_body)
+        except SdpError as error:
+            journal.warn("sdp", f"an offer cannot be used: {error}")
+            offer.refuse(NOT_ACCEPTABLE, now)
+            return
+        offer.answer(answer, now)
+        self._desk.spawn(self._start(line, gates))
 
     def _obey(self, press: Press) -> None:
         """Do what the fork commands, then send it all at once."""
@@ -368,9 +388,9 @@ class Pressing:
     async def _start(self, line: Line, gates: Gates) -> None:
         if not line.has_leg or line.streams is None:
             return
-        began, line.flows = line.flows, True
+        before, line.flowing = line.flowing, line.streams
         try:
-            if began:
+            if before == line.streams:
                 await self._desk.engine.gate(line.leg, gates)
             else:
                 await self._desk.engine.start_leg(line.streams.start(line.leg, gates))
