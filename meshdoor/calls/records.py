@@ -4,7 +4,8 @@ A press: {"id", "door", "name", "at", "revision", "outcome", "answered", "branch
 that a device was asked: {"peer", "name", "asked", "provisional", "early", "packet", "picture", "answered", "ended",
 "why", "dropped"}. `answered` is who answered first; who took over from it has its own time in its branch.
 An opening: {"id", "press", "at", "lock", "lock_name", "who", "who_name", "result"}.
-Keys are 64 hex digits, ids 16 to 32 of them; `at` is a Unix time, all else are ms since the press, or null.
+Keys are 64 hex digits, those of some phones 66, ids 16 to 32; `at` is a Unix time, all else are ms since the press,
+or null.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from meshdoor.errors import RemoteProtocolError
 
 MAX_BRANCHES = 256
 MAX_TEXT = 64
+KEY_DIGITS = (64, 66)
 MAX_MS = 86_400_000  # a day
 MAX_AT = 2.0**40
 UNSEEN_OUTCOMES = frozenset({Outcome.MISSED, Outcome.CANCELLED, Outcome.RINGING})
@@ -201,7 +203,7 @@ def _object(document: Any, kind: type[BranchRecord | PressRecord | OpeningRecord
 
 
 def _key(value: Any) -> str:
-    if not isinstance(value, str) or len(value) != 64 or not set(value) <= set("0123456789abcdef"):
+    if not isinstance(value, str) or len(value) not in KEY_DIGITS or not set(value) <= set("0123456789abcdef"):
         raise RemoteProtocolError("a key that is none")
     return value
 

@@ -24,6 +24,7 @@ VERBS = {
     "phone": ("phone",),
     "ring": ("ring",),
     "answer": ("answer", "decline", "hangup"),
+    "handover": ("handover",),
     "call": ("call", "monitor", "talk", "page", "calls"),
     "dtmf": ("dtmf",),
     "open": ("open",),

@@ -11,7 +11,6 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from meshdoor.calls import plan
-from meshdoor.calls.fork import State as ForkState
 from meshdoor.calls.hosts import host_of
 from meshdoor.calls.policy import caller_of, policy_for
 from meshdoor.config import Config, IceServer
@@ -206,8 +205,8 @@ class CallService:
         press = self.pressing.press
         states = [self.answering.busy, self.talking.busy]
         if press is not None:
-            states.append(Busy.IN_CALL if press.fork.state is ForkState.TALKING else Busy.RINGING)
-            if press.fork.state is ForkState.TALKING:
+            states.append(Busy.IN_CALL if press.fork.talks else Busy.RINGING)
+            if press.fork.talks:
                 self.talking.yield_sound()
         self._house.set_busy(max(states))
 
@@ -283,7 +282,7 @@ class CallService:
 
     def visitor_talks(self) -> bool:
         press = self.pressing.press
-        at_door = press is not None and press.fork.state is ForkState.TALKING
+        at_door = press is not None and press.fork.talks
         return at_door or self.answering.busy is Busy.IN_CALL
 
     def _picture_shown(self, key: bytes, note: Note) -> None:

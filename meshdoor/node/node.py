@@ -25,6 +25,7 @@ from meshdoor.mesh.peers import PeerTable
 from meshdoor.node import hardware, journal, systemd
 from meshdoor.node.accounts import Accounts
 from meshdoor.node.calls import CallService
+from meshdoor.node.handover import HandOvers
 from meshdoor.node.history import History
 from meshdoor.node.house import House
 from meshdoor.node.lock import Audit
@@ -112,13 +113,15 @@ class Node:
                 await stack.enter_async_context(lock)
             openings = Openings(house, lock)
             calls = self._calls = CallService(self._config, house)
+            handovers = HandOvers(house, calls)
             self._history = await self._keep_history(stack, calls)
             await stack.enter_async_context(calls.running())
             verbs_of_mesh = Verbs(house, time.time(), self._config.mesh.port)
-            phones = self._phones(calls, openings, verbs_of_mesh)
+            phones = self._phones(calls, openings, verbs_of_mesh, handovers)
             verbs = (
                 verbs_of_mesh.table()
                 | CallVerbs(calls).table()
+                | handovers.table()
                 | openings.table()
                 | HistoryVerbs(house, self._history).table()
                 | phones.table()
@@ -169,12 +172,13 @@ class Node:
         calls.answering.snap = history.snap
         return history
 
-    def _phones(self, calls: CallService, openings: Openings, verbs: Verbs) -> PhonePart:
+    def _phones(self, calls: CallService, openings: Openings, verbs: Verbs, handovers: HandOvers) -> PhonePart:
         def rows() -> list[dict[str, Json]]:
             members: list[dict[str, Json]] = describe(verbs.view())["members"]
             return members
 
-        parts = Parts(self._config, self._state, self._house, calls.listen, openings, self._history, rows)
+        known = self._config, self._state, self._house, calls.listen, openings, self._history
+        parts = Parts(*known, rows, handovers.of_phone)
         part = PhonePart(parts, calls.attachments, self._table(Table.PHONES), self._load_web)
         part.desk.ended.append(calls.dismiss)
         stored, state = self._table(Table.SIP), self._state

@@ -20,6 +20,7 @@ from meshdoor.calls.commands import (
     CloseMedia,
     Command,
     Ending,
+    HandedOver,
     Invite,
     Knock,
     OpenTalk,
@@ -50,6 +51,7 @@ class Line:
     """What stands behind one branch: its session and its leg."""
 
     leg: str
+    giver: bytes = b""  # who hands the visitor over to it
     session: UacSession | None = None
     plan: MediaPlan | None = None
     streams: Streams | None = None
@@ -84,7 +86,8 @@ class Pressing:
         self._timer: asyncio.TimerHandle | None = None
         self.begun: list[Callable[[Press], None]] = []
         self.over: list[Callable[[Press], None]] = []
-        self.answered: list[Callable[[Press, bytes], None]] = []  # told once of each press, with who answered
+        self.answered: list[Callable[[Press, bytes], None]] = []  # told who answered, and who took over then
+        self.handed: list[Callable[[Press, HandedOver], None]] = []  # told what became of a hand-over
 
     @property
     def press(self) -> Press | None:
@@ -98,7 +101,7 @@ class Pressing:
     def talks(self) -> list[Talk]:
         """With the visitor at this door."""
         press = self._press
-        if press is None or press.fork.winner is None or press.fork.state is not State.TALKING:
+        if press is None or press.fork.winner is None or not press.fork.talks:
             return []
         line = press.lines[press.fork.winner.number]
         if line.session is None:
@@ -124,6 +127,14 @@ class Pressing:
         """The visitor's side ends it."""
         self._feed(self._press, lambda fork, now: fork.hang_up(now))
 
+    def hand_over(self, taker: bytes) -> bool:
+        """Who talks hands over to `taker`; False if that cannot be now."""
+        press = self._press
+        if press is None or not press.fork.hand_over(taker, self._desk.now()):
+            return False
+        self._obey(press)
+        return True
+
     def peer_up(self, key: bytes) -> None:
         """A member that may be rung is reachable now."""
         self._feed(self._press, lambda fork, now: fork.peer_appeared(key, now))
@@ -132,7 +143,7 @@ class Pressing:
         """A link is lost. Who rings is not waited for; who talks may come back within a moment."""
         for press in self._presses():
             winner = press.fork.winner
-            if winner is not None and winner.peer == key and press.fork.state is State.TALKING:
+            if winner is not None and winner.peer == key and press.fork.talks:
                 asyncio.get_running_loop().call_later(RETURN, self._vanished, press, key)
             else:
                 self._feed(press, lambda fork, now: fork.peer_vanished(key, now))
@@ -305,7 +316,8 @@ class Pressing:
                 press.steps.append(command)
                 self._desk.publish(self._described(press, command))
             case Invite(branch=number, peer=peer):
-                press.lines[number] = Line(f"{press.id}-{number}")
+                giver = press.fork.winner.peer if press.fork.winner is not None else b""
+                press.lines[number] = Line(f"{press.id}-{number}", giver)
                 self._desk.hurry(peer, FAST)
                 self._desk.spawn(self._invite(press, number, peer))
             case StartEarly(branch=number):
@@ -318,6 +330,9 @@ class Pressing:
                 self._end(press.lines[number], elsewhere)
             case Knock(branch=number):
                 self._desk.note(press.fork.branches[number].peer, {"about": "knock", "press": press.id})
+            case HandedOver():
+                for listener in self.handed:
+                    listener(press, command)
             case _:
                 assert_never(command)
 
@@ -368,7 +383,9 @@ class Pressing:
             self._feed(press, lambda fork, now: fork.rejected(number, 487, now))
             return
         line.plan = media_plan.offer(local, line.opened)
-        headers = (("Meshdoor-Press", press.id),)
+        headers: tuple[tuple[str, str], ...] = (("Meshdoor-Press", press.id),)
+        if line.giver:
+            headers += (("Meshdoor-Handover", line.giver.hex()),)
         line.session = self._desk.endpoint.invite(target, media_plan.offer_body(line.plan), headers)
 
     async def _resume(self, press: Press, number: int) -> None:

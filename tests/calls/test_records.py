@@ -142,6 +142,11 @@ def test_what_is_no_record_at_all(document: Any) -> None:
         OpeningRecord.parse(document)
 
 
+def test_the_key_of_a_phone_may_be_longer() -> None:
+    record = press(outcome=Outcome.ANSWERED, answered="02" + "ab" * 32)
+    assert PressRecord.parse(record.to_json()) == record
+
+
 def test_an_id_may_be_short_or_long() -> None:
     assert hex_id("a" * 16) + hex_id("b" * 32)
     with pytest.raises(RemoteProtocolError):
