@@ -180,6 +180,7 @@ export class App extends Emitter {
   #over({ call, why, status, elsewhere }) {
     const name = this.nameOf(call.door ?? call.member) || t("ring.visitor");
     this.silenced.delete(call.id);
+    if (elsewhere && call.handing) return; // who handed over is told what became of it
     if (elsewhere) this.#answeredElsewhere(call);
     else if (call.kind === "visit" && why === "cancelled") this.notice(t("over.missed", { door: name }));
     else if (why === "lost" && this.line.state === "lost") this.notice(t("over.lost"), "bad");

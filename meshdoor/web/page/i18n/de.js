@@ -144,6 +144,7 @@ export default {
   "call.handover": "Übergeben",
   "call.handover.to": "Übergeben an",
   "call.handover.none": "Kein anderer Raum ist bereit",
+  "call.handing": "Es klingelt bei {name}",
   "call.handed": "Übergeben an {name}",
   "call.sound": "Tippen für Ton",
   "call.answers": "Antworten und dieses beenden",

@@ -144,6 +144,7 @@ export default {
   "call.handover": "Hand over",
   "call.handover.to": "Hand over to",
   "call.handover.none": "No other room is ready",
+  "call.handing": "Ringing {name}",
   "call.handed": "Handed over to {name}",
   "call.sound": "Tap for sound",
   "call.answers": "Answer, and end this one",

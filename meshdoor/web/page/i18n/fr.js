@@ -144,6 +144,7 @@ export default {
   "call.handover": "Transférer",
   "call.handover.to": "Transférer à",
   "call.handover.none": "Aucune autre pièce n’est prête",
+  "call.handing": "Ça sonne chez {name}",
   "call.handed": "Transféré à {name}",
   "call.sound": "Toucher pour le son",
   "call.answers": "Répondre, et terminer celui-ci",

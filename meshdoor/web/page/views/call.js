@@ -216,10 +216,13 @@ export class CallLayer {
       ["screen", "phone"].includes(role) && ["ready", "free"].includes(state) && id !== this.#app.me.id);
     const give = async (room) => {
       dialog.close();
+      call.handing = true;
+      this.#app.notice(t("call.handing", { name: room.name }));
       try {
         await this.#app.line.ask("hand_over", { call: call.id, to: room.id });
         this.#app.notice(t("call.handed", { name: room.name }), "good");
       } catch (error) {
+        call.handing = false;
         this.#app.notice(this.#app.explain(error), "bad");
       }
     };

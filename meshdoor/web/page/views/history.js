@@ -66,7 +66,8 @@ export class History {
 
   #row(visit) {
     const missed = ["missed", "cancelled", "interrupted"].includes(visit.result);
-    const by = visit.by ? t("history.answered", { name: visit.by }) : t("history.answered.nobody");
+    const talked = visit.by ? [visit.by, ...(visit.then ?? [])].join(" → ") : "";
+    const by = talked ? t("history.answered", { name: talked }) : t("history.answered.nobody");
     const result = visit.result === "answered" ? by : tOr(`history.${visit.result}`, "history.missed");
     const opened = visit.opened ? ` · ${t("history.opened", { name: visit.opened })}` : "";
     return h("li", { class: `item visit ${missed ? "missed" : ""}` },
