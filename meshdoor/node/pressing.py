@@ -29,38 +29,20 @@ from meshdoor.calls.commands import (
 )
 from meshdoor.calls.fork import RING_TIMEOUT, Fork, State
 from meshdoor.errors import EngineError, SdpError
-from meshdoor.media.messages import Gates, LegOpened, LegStatistics
+from meshdoor.media.messages import Gates
 from meshdoor.node import journal, media_plan
 from meshdoor.node.calling import ENGINE_PATIENCE, FAST, RETURN, Desk, open_leg
 from meshdoor.node.digits import Talk
-from meshdoor.node.media_plan import Place, Streams
-from meshdoor.sdp.negotiation import MediaPlan
+from meshdoor.node.line import Line
+from meshdoor.node.media_plan import Place
 from meshdoor.sip import events as sip
 from meshdoor.sip.headers import Reason
 from meshdoor.sip.offers import IncomingOffer
-from meshdoor.sip.uac import UacSession
 
 NOT_ACCEPTABLE = 488  # RFC 3261 §21.4.26
 ELSEWHERE = (Reason("SIP", 200, "Call completed elsewhere"),)
 EARLY = Gates(microphone=True, speaker=False, picture=True)  # the visitor may be heard; nobody is heard yet
 TALK = Gates(microphone=True, speaker=True, picture=True)
-
-
-@dataclass(slots=True)
-class Line:
-    """What stands behind one branch: its session and its leg."""
-
-    leg: str
-    giver: bytes = b""  # who hands the visitor over to it
-    session: UacSession | None = None
-    plan: MediaPlan | None = None
-    streams: Streams | None = None
-    peer_host: str = ""
-    local: str = ""
-    opened: LegOpened | None = None
-    has_leg: bool = False
-    flowing: Streams | None = None
-    given_up: bool = False
 
 
 @dataclass(slots=True)
@@ -215,14 +197,14 @@ class Pressing:
         line = press.lines[number]
         match event:
             case sip.EarlyMedia(body=body):
-                if self._agree(line, body):
+                if line.agree(body):
                     self._feed(press, lambda fork, now: fork.early(number, now))
             case sip.Provisional(response=response):
                 if response.status > 100 and not response.body:
                     self._feed(press, lambda fork, now: fork.provisional(number, now))
             case sip.Answered(body=body):
                 if line.streams is None:
-                    self._agree(line, body)
+                    line.agree(body)
                 self._feed(press, lambda fork, now: fork.answered(number, now))
                 self._tell_answered(press, number)
             case sip.OfferReceived(offer=offer):
@@ -249,16 +231,6 @@ class Pressing:
             for listener in self.answered:
                 listener(press, press.fork.winner.peer)
 
-    def _agree(self, line: Line, body: bytes) -> bool:
-        """What the answer makes of our offer; False when it is of no use."""
-        assert line.plan is not None
-        try:
-            line.streams = media_plan.agreed(line.plan, body, line.peer_host)
-        except SdpError as error:
-            journal.warn("sdp", f"an answer cannot be used: {error}")
-            return False
-        return True
-
     def _offered(self, line: Line, offer: IncomingOffer, gates: Gates) -> None:
         """Who was rung holds the talk, goes on with it, or has a microphone only now. It never gets more than we
         offered."""
@@ -273,7 +245,7 @@ class Pressing:
             offer.refuse(NOT_ACCEPTABLE, now)
             return
         offer.answer(answer, now)
-        self._desk.spawn(self._start(line, gates))
+        self._desk.spawn(line.start(self._desk.engine, gates))
 
     def _obey(self, press: Press) -> None:
         """Do what the fork commands, then send it all at once."""
@@ -321,9 +293,9 @@ class Pressing:
                 self._desk.hurry(peer, FAST)
                 self._desk.spawn(self._invite(press, number, peer))
             case StartEarly(branch=number):
-                self._desk.spawn(self._start(press.lines[number], EARLY))
+                self._desk.spawn(press.lines[number].start(self._desk.engine, EARLY))
             case OpenTalk(branch=number):
-                self._desk.spawn(self._start(press.lines[number], TALK))
+                self._desk.spawn(press.lines[number].start(self._desk.engine, TALK))
             case CloseMedia(branch=number):
                 self._desk.spawn(self._close(press, number))
             case Cancel(branch=number, elsewhere=elsewhere) | Bye(branch=number, elsewhere=elsewhere):
@@ -398,32 +370,14 @@ class Pressing:
             return
         line.has_leg = True
         if _goes_on(press, number):
-            await self._start(line, TALK if number == _winner(press) else EARLY)
+            await line.start(self._desk.engine, TALK if number == _winner(press) else EARLY)
         else:
             await self._close(press, number)
 
-    async def _start(self, line: Line, gates: Gates) -> None:
-        if not line.has_leg or line.streams is None:
-            return
-        before, line.flowing = line.flowing, line.streams
-        try:
-            if before == line.streams:
-                await self._desk.engine.gate(line.leg, gates)
-            else:
-                await self._desk.engine.start_leg(line.streams.start(line.leg, gates))
-        except EngineError as error:
-            journal.warn("media", f"no picture: {error}")
-
     async def _close(self, press: Press, number: int) -> None:
-        line = press.lines[number]
-        if not line.has_leg:
-            return
-        line.has_leg = False
-        try:
-            last: LegStatistics = await self._desk.engine.close_leg(line.leg)
-        except EngineError:
-            return
-        press.dropped[press.fork.branches[number].peer] = last.video.packets_dropped
+        last = await press.lines[number].close(self._desk.engine)
+        if last is not None:
+            press.dropped[press.fork.branches[number].peer] = last.video.packets_dropped
 
     def _vanished(self, press: Press, key: bytes) -> None:
         if press is self._press and self._desk.target(key) is None:
