@@ -143,6 +143,42 @@ def test_who_talks_sees_who_knocks(family: Family) -> None:
     assert family.hears("over", "kitchen").event["why"] == "answered elsewhere"
 
 
+def test_who_talks_hands_over_to_another_room(family: Family) -> None:
+    talk(family)
+    family.forget()
+    kitchen = family["kitchen"].host
+    handover = kitchen.start(kitchen.python("meshdoor", "handover", "hall"))
+    assert family.hears("visitor", "hall").event["from"] == "kitchen"
+    packets: list[Packet]
+    with family.house["door"].capture() as packets:
+        family.hears("picture", "hall")
+        family.ears.hear(0.3)
+        assert not family.told("over", "kitchen")
+        family["hall"].ask("answer")
+        family.hears("over", "kitchen", why="handed over")
+        family.hears("sound", "door")
+    answered = family.hears("answered", "hall").at + time.time() - time.monotonic()
+    assert audio_from(family.house["kitchen"], packets)[0] < answered
+    assert audio_from(family.house["hall"], packets)[0] >= answered - 0.001
+    assert handover.wait() == 0
+    assert not family.told("visitor", "bedroom")
+    family["hall"].ask("hangup")
+    wait_until(lambda: family["bedroom"].ask("history", limit=1)["presses"][0]["handed_over_to"] == ["hall"])
+
+
+def test_a_hand_over_that_is_declined_leaves_the_talk_as_it_was(family: Family) -> None:
+    talk(family)
+    family.forget()
+    kitchen = family["kitchen"].host
+    handover = kitchen.start(kitchen.python("meshdoor", "handover", "hall"))
+    family.hears("picture", "hall")
+    family["hall"].ask("decline")
+    assert handover.wait() == 1
+    assert "hall declines" in handover.text
+    assert not family.told("over", "kitchen")
+    assert family["kitchen"].ask("visitors")[0]["state"] == "talking"
+
+
 def test_nobody_answers_in_time() -> None:
     with House("hall", "door") as house, Family(house, "hall", settings="[ring]\ntimeout = 1.5\n") as family:
         press = family.press()
