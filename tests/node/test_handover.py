@@ -115,6 +115,18 @@ async def test_one_that_declines_changes_nothing() -> None:
         assert (await home.hall.tells("over"))["why"] == "answered"
 
 
+async def test_one_visitor_is_handed_over_once_at_a_time(caplog: pytest.LogCaptureFixture) -> None:
+    async with at_home() as home:
+        call = await home.alice_talks()
+        asked = home.of_phone(call.request.call_id, "Kitchen")
+        await home.kitchen.tells("visitor", visit=2)
+        again = {"about": "hand over", "call": call.request.call_id, "to": key("Hall").hex(), "for": home.alice.key.hex()}
+        home.hall.calls.note(key("Gate"), again)
+        await until(lambda: "is being handed over already" in caplog.text)
+        with pytest.raises(Refused, match="is being handed over already"):
+            await asked  # the door said so of this call
+
+
 async def test_one_that_does_not_answer_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("meshdoor.calls.fork.HANDOVER_TIMEOUT", 0.1)
     async with at_home() as home:
