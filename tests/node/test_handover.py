@@ -120,8 +120,8 @@ async def test_one_visitor_is_handed_over_once_at_a_time(caplog: pytest.LogCaptu
         call = await home.alice_talks()
         asked = home.of_phone(call.request.call_id, "Kitchen")
         await home.kitchen.tells("visitor", visit=2)
-        again = {"about": "hand over", "call": call.request.call_id, "to": key("Hall").hex(), "for": home.alice.key.hex()}
-        home.hall.calls.note(key("Gate"), again)
+        again = {"about": "hand over", "call": call.request.call_id, "to": key("Hall").hex()}
+        home.hall.calls.note(key("Gate"), again | {"for": home.alice.key.hex()})
         await until(lambda: "is being handed over already" in caplog.text)
         with pytest.raises(Refused, match="is being handed over already"):
             await asked  # the door said so of this call
