@@ -334,6 +334,8 @@ class CallService:
             case media.FirstPicture(leg=leg):
                 self.answering.picture(event)
                 self.publish({"event": "picture", "leg": leg, "frame": event.frame_number, "at": event.at})
+            case media.PictureLost(leg=leg):
+                self.publish({"event": "no picture", "leg": leg, "at": event.at})
             case media.FirstSound(leg=leg):
                 self.publish({"event": "sound", "leg": leg, "at": event.at})
             case media.RtpSilence(leg=leg):
