@@ -29,6 +29,7 @@ EVENTS = {
     "lock": "the lock, for {who}: {result}",
     "dtmf": "{from} types {digit}",
     "picture": "the first picture is shown",
+    "no picture": "pictures stopped coming",
     "sound": "the first sound is heard",
 }
 SWITCHES = {

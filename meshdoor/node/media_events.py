@@ -40,6 +40,8 @@ class MediaEvents:
             case media.FirstPicture(leg=leg):
                 calls.answering.picture(event)
                 calls.publish({"event": "picture", "leg": leg, "frame": event.frame_number, "at": event.at})
+            case media.PictureLost(leg=leg):
+                calls.publish({"event": "no picture", "leg": leg, "at": event.at})
             case media.FirstSound(leg=leg):
                 calls.publish({"event": "sound", "leg": leg, "at": event.at})
             case media.RtpSilence(leg=leg):

@@ -116,6 +116,8 @@ async def test_a_press_rings_answers_and_ends() -> None:
         hall.fake.tell(media.FirstPicture("visit-1", 1.0, 1280, 720, 5))
         await gate.tells("step", member="Hall", step="first picture")
         assert hall.told("picture", frame=5, at=1.0)
+        hall.fake.tell(media.PictureLost("visit-1", 2.0))
+        assert hall.told("no picture", leg="visit-1", at=2.0)
         gate.fake.tell(media.FirstPacketSent(f"{said['press']}-1", "video", 1.0))
         assert gate.told("step", step="first packet")
         await hall.calls.snapshot("there.jpg", "visit-1")
