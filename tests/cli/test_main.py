@@ -125,7 +125,7 @@ def test_an_error_of_the_system_is_one_line(run: Run, monkeypatch: pytest.Monkey
 
 
 def test_a_reader_that_goes_away_is_no_error(state: Path) -> None:
-    members = [status()["members"][0] | {"at": 0, "by": None, "revoked": False}] * 2000
+    members = [status()["members"][0] | {"at": 0, "by": None, "revoked": False, "until": None}] * 2000
     command = f"{sys.executable} -m meshdoor members --state {state} | head -1; exit ${{PIPESTATUS[0]}}"
     with FakeNode(state, {"members": members}):
         done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)
