@@ -23,6 +23,7 @@ from meshdoor.rtp.srtp_keys import MasterKey
 MAX_MESSAGE = 128 * 1024  # bytes of a datagram; below the send buffer of a socket pair
 
 AUDIO, VIDEO = "audio", "video"
+OK, IDLE, STAND_IN, FAILED = "ok", "idle", "stand-in", "failed"  # states of a device
 SENDRECV, SENDONLY, RECVONLY, INACTIVE = "sendrecv", "sendonly", "recvonly", "inactive"
 
 
@@ -348,7 +349,9 @@ class DtmfReceived:
 
 @dataclass(frozen=True, slots=True)
 class Device:
-    """kind: camera, microphone, speaker, display. state: `ok`, `idle`, or `failed` with a text for a person."""
+    """kind: camera, microphone, speaker, display. state: `ok`, `idle`, `stand-in` (there is no such device, and the
+    text says what stands in for it), or `failed` with a text for a person. Of kind `scene`, `dark` or `ok`: whether
+    the camera sees enough."""
 
     kind: str
     state: str

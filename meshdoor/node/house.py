@@ -24,6 +24,7 @@ from meshdoor.mesh.mdns import Mdns
 from meshdoor.mesh.newcomers import Newcomer
 from meshdoor.mesh.peers import Peer, PeerTable
 from meshdoor.node import journal
+from meshdoor.node.condition import Conditions
 from meshdoor.node.membership import Membership
 from meshdoor.node.notes import Note, NoteRouter
 from meshdoor.node.pairing import PairingDesk
@@ -61,6 +62,7 @@ class House:
         self.on_link: list[Callable[[bytes, bool], None]] = []  # told of each link that comes up or goes down
         self.notes = NoteRouter()
         self.notes.register("clock", self._clock_shown, early=True)
+        self.conditions = Conditions(self)
         self.on_peers: Callable[[], None] = _ignore
         self.attached: Callable[[Peer], Peer] = _as_it_is  # how a phone is, wherever it is attached
         self.watchers: list[Callable[[], None]] = []  # told whenever a peer or this node looks different
@@ -308,6 +310,14 @@ class House:
 
     def _wake(self) -> None:
         self.changed.set()
+
+    def looks_different(self) -> None:
+        """Something that the status shows has changed."""
+        self._tell_watchers()
+
+    def name_of(self, key: bytes) -> str:
+        """What people call a member."""
+        return self._name(key)
 
     def _name(self, key: bytes) -> str:
         roster = self.membership.roster

@@ -5,12 +5,14 @@ Schema 1, all keys always there; a later schema only adds keys:
     schema     1
     version    of this node's software
     home       {name, id, roster, members} or null while it belongs to none
-    node       {name, role, id, state, addresses, port, uptime_s, media, pairing}; state is ready, joining, unpaired
-               or revoked; pairing is {code, wait_s} while it can be paired
-    members    a list of {name, role, id, you, state, since, address, rtt_ms, roster, version, permissions, where};
-               state is ready, ringing, in call, quiet (a phone that is not to ring now), joining, unreachable or
-               revoked; since is a Unix time; roster is in step or behind, null while there is no link; where is the
-               name of the node that a phone is attached to, null for whatever is no phone
+    node       {name, role, id, state, addresses, port, uptime_s, media, devices, pairing}; state is ready, joining,
+               unpaired or revoked; devices is a list of {kind, state, text}; pairing is {code, wait_s} while it can be
+               paired
+    members    a list of {name, role, id, you, state, since, address, rtt_ms, roster, version, permissions, where,
+               trouble, dark}; state is ready, ringing, in call, quiet (a phone that is not to ring now), joining,
+               unreachable or revoked; since is a Unix time; roster is in step or behind, null while there is no link;
+               where is the name of the node that a phone is attached to, null for whatever is no phone; trouble is a
+               list of what does not work there and why; dark is true where a camera sees too little
     newcomers  a list of {name, role, id, address, age_s}
     press      {screens, phones, would_ring: [name], would_not: [{name, why}], text}
     alarms     a list of {kind, text, hint}
@@ -19,11 +21,12 @@ Schema 1, all keys always there; a later schema only adds keys:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from meshdoor.control import Json
 from meshdoor.mesh.peers import Alarm, Newcomer, Peer
+from meshdoor.node.condition import Condition, Told
 from meshdoor.trust.identity import device_id
 from meshdoor.trust.permissions import Permission, Role
 from meshdoor.trust.roster import Member, Roster
@@ -46,6 +49,7 @@ class Itself:
     pairing: Json = None
     busy: str = "free"
     media: str = "off"
+    devices: Mapping[str, Told] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +61,7 @@ class View:
     peers: Sequence[Peer] = ()
     newcomers: Sequence[Newcomer] = ()
     alarms: Sequence[Alarm] = field(default=())
+    conditions: Mapping[bytes, Condition] = field(default_factory=dict)
     now: float = 0.0
 
 
@@ -109,6 +114,9 @@ def _node(view: View) -> dict[str, Json]:
         "port": itself.port,
         "uptime_s": round(view.now - itself.started, 1),
         "media": itself.media,
+        "devices": [
+            {"kind": kind, "state": told.state, "text": told.text} for kind, told in sorted(itself.devices.items())
+        ],
         "pairing": itself.pairing,
     }
 
@@ -116,7 +124,7 @@ def _node(view: View) -> dict[str, Json]:
 def _members(view: View) -> list[dict[str, Json]]:
     peers = {peer.key: peer for peer in view.peers}
     rows = [
-        _row(member, peers[key], view) if key in peers else _own_row(member, view)
+        (_row(member, peers[key], view) if key in peers else _own_row(member, view)) | _condition(key, view)
         for key, member in view.roster.members.items()
         if key in peers or key == view.itself.key
     ]
@@ -136,6 +144,11 @@ def _row(member: Member, peer: Peer, view: View) -> dict[str, Json]:
         "roster": None if peer.version is None else "in step" if peer.roster_in_step else "behind",
         "version": peer.version,
     }
+
+
+def _condition(key: bytes, view: View) -> dict[str, Json]:
+    condition = view.conditions.get(key, Condition())
+    return {"trouble": list(condition.troubles), "dark": condition.dark}
 
 
 def _name(key: bytes, view: View) -> str:
@@ -177,6 +190,8 @@ def _base(member: Member) -> dict[str, Json]:
         "version": None,
         "permissions": sorted(str(permission) for permission in member.permissions),
         "where": None,
+        "trouble": [],
+        "dark": False,
     }
 
 
@@ -250,4 +265,5 @@ def _attention(view: View, members: Sequence[dict[str, Json]]) -> list[str]:
             sentences.append(f"{row['name']} is unreachable")
         elif row["roster"] == "behind":
             sentences.append(f"{row['name']} holds another roster")
+        sentences += [f"{row['name']} has {trouble}" for trouble in row["trouble"]]
     return sentences

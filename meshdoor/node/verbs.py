@@ -61,6 +61,7 @@ class Verbs:
             pairing=house.desk.status(time.monotonic()),
             busy=house.busy.name.lower(),
             media=house.media,
+            devices=house.conditions.devices,
         )
         peers = house.everyone()
         return View(
@@ -69,6 +70,7 @@ class Verbs:
             peers=[dataclasses.replace(p, since=None if p.since is None else p.since + offset) for p in peers],
             newcomers=[dataclasses.replace(n, since=n.since + offset) for n in house.newcomers()],
             alarms=house.peers.alarms(loop_time),
+            conditions={key: house.conditions.of(key) for key in house.membership.roster.members},
             now=time.time(),
         )
 

@@ -11,6 +11,7 @@ from meshdoor.control import Json
 from meshdoor.mesh.alarms import Alarm, AlarmKind
 from meshdoor.mesh.newcomers import Newcomer
 from meshdoor.mesh.peer import Peer, State
+from meshdoor.node.condition import Condition, Told
 from meshdoor.node.status import View, describe, duration
 from meshdoor.trust.identity import device_id
 from meshdoor.trust.permissions import Role
@@ -168,3 +169,18 @@ def test_a_screen_that_was_never_seen_does_not_ring() -> None:
 )
 def test_a_length_of_time(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_door_without_a_picture_is_said_to_be_so() -> None:
+    seen = view(peer(2, "Gate", Role.DOOR), conditions={key(2): Condition({"camera": "the camera stopped"}, dark=True)})
+    document = describe(seen)
+    assert row(document, "Gate")["trouble"] == ["no picture: the camera stopped"]
+    assert row(document, "Gate")["dark"]
+    assert document["attention"] == ["Gate has no picture: the camera stopped"]
+    assert row(document, "Hall")["trouble"] == []
+
+
+def test_the_devices_of_this_node() -> None:
+    itself = dataclasses.replace(view().itself, devices={"camera": Told("stand-in", "no camera was found")})
+    devices = describe(view(itself=itself))["node"]["devices"]
+    assert devices == [{"kind": "camera", "state": "stand-in", "text": "no camera was found"}]
