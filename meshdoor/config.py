@@ -15,6 +15,10 @@ A file is TOML, found at `--config FILE`, else `config.toml` in the state direct
     [lock]                      # makes this node a lock, as role = "lock" does
     of = "Front door"           # the door that it opens, by its name; "" for all of them
     pulse = 3.0                 # seconds that it stays open
+    relay = "gpio:23"           # what moves the bolt (meshdoor/settings/lock.py); simulated if there is none
+
+    [devices]                   # buttons, relays and sensors (meshdoor/settings/devices.py)
+    buttons = ["gpio:17"]
 
     [calls]
     auto_answer = ["Hall"]      # rooms whose calls and pages are answered here without a person: names or ids
@@ -47,6 +51,8 @@ from typing import Any, TypeVar, get_args, get_type_hints
 from urllib.parse import unquote
 
 from meshdoor.errors import ConfigError
+from meshdoor.settings.devices import DevicesConfig, OutputPin, check_once
+from meshdoor.settings.lock import check_relay
 
 SYSTEM_FILE = Path("/etc/meshdoor/config.toml")
 MAX_NAME = 64
@@ -111,10 +117,20 @@ class MediaConfig:
 
 @dataclass(frozen=True, slots=True)
 class LockConfig:
-    """A lock at this node: the name of the door it opens, and for how many seconds."""
+    """A lock at this node: the name of the door it opens, for how many seconds, and what moves its bolt."""
 
     of: str = ""
     pulse: float = 3.0
+    relay: str = field(default="", repr=False)  # an address may hold a password
+    relay_off: str = field(default="", repr=False)
+    relay_pulses: bool = False
+
+    def __post_init__(self) -> None:
+        check_relay(self.relay, self.relay_off, self.relay_pulses)
+
+    def pin(self) -> OutputPin | None:
+        """Where its relay is, if it is at a pin of this node."""
+        return OutputPin.parse(self.relay) if self.relay.startswith("gpio:") else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +176,7 @@ class Config:
     web: WebConfig = field(default_factory=WebConfig)
     notify: NotifyConfig = field(default_factory=NotifyConfig)
     log: LogConfig = field(default_factory=LogConfig)
+    devices: DevicesConfig = field(default_factory=DevicesConfig)
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -176,6 +193,8 @@ class Config:
             check_name(self.lock.of, "lock.of")
             if not 0.1 <= self.lock.pulse <= MAX_PULSE:
                 raise ConfigError(f"lock.pulse: {self.lock.pulse} is not from 0.1 to {MAX_PULSE:.0f} seconds")
+            if (pin := self.lock.pin()) is not None:
+                check_once([pin.gpio, *self.devices.pins()])
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,6 +19,8 @@ FLOORS = {
     "rtp/*": 100,
     "trust/*": 100,
     "calls/*": 100,
+    "devices/*": 100,
+    "settings/*": 100,
     "mesh/addresses.py": 100,
     "mesh/alarms.py": 100,
     "mesh/announcement.py": 100,
