@@ -10,6 +10,7 @@ import ctypes
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from threading import Lock
 from typing import Protocol
 
 from meshdoor.errors import EngineError
@@ -104,7 +105,7 @@ class SdlDriver:
         if not device:
             raise sdl.failed(f"the {_kind(way)} does not open")
         library.SDL_PauseAudioDevice(device, 0)
-        return SdlCard(device, way.capture, name or f"{self.server()}'s own choice")
+        return SdlCard(device, name or f"{self.server()}'s own choice")
 
     def restart(self) -> None:
         self.close()
@@ -132,31 +133,38 @@ class SdlDriver:
 class SdlCard:
     """See `OpenCard`."""
 
-    def __init__(self, device: int, capture: bool, name: str) -> None:
+    def __init__(self, device: int, name: str) -> None:
         self.name = name
         self._library = sdl.library()
-        self._device = device
-        self._capture = capture
+        self._device = device  # 0 when it is closed, which is no device of SDL's
+        self._using = Lock()  # SDL does not bear to have a card closed while another thread uses it
         self._buffer = ctypes.create_string_buffer(MAX_READ)
 
     def alive(self) -> bool:
-        return bool(self._library.SDL_GetAudioDeviceStatus(self._device) == _PLAYING)
+        with self._using:
+            return bool(self._library.SDL_GetAudioDeviceStatus(self._device) == _PLAYING)
 
     def queued(self) -> int:
-        return int(self._library.SDL_GetQueuedAudioSize(self._device)) // 2
+        with self._using:
+            return int(self._library.SDL_GetQueuedAudioSize(self._device)) // 2
 
     def read(self) -> bytes:
-        size = self._library.SDL_DequeueAudio(self._device, self._buffer, MAX_READ)
-        return self._buffer.raw[:size] if size else b""
+        with self._using:
+            size = self._library.SDL_DequeueAudio(self._device, self._buffer, MAX_READ)
+            return self._buffer.raw[:size] if size else b""
 
     def write(self, samples: bytes) -> None:
-        self._library.SDL_QueueAudio(self._device, samples, len(samples))
+        with self._using:
+            self._library.SDL_QueueAudio(self._device, samples, len(samples))
 
     def clear(self) -> None:
-        self._library.SDL_ClearQueuedAudio(self._device)
+        with self._using:
+            self._library.SDL_ClearQueuedAudio(self._device)
 
     def close(self) -> None:
-        self._library.SDL_CloseAudioDevice(self._device)
+        with self._using:
+            device, self._device = self._device, 0
+        self._library.SDL_CloseAudioDevice(device)
 
 
 def is_likely(capture: bool, root: Path = Path("/")) -> bool:
