@@ -12,6 +12,9 @@ A file is TOML, found at `--config FILE`, else `config.toml` in the state direct
     [sip]
     port = 5060                 # UDP and TCP, devices outside the mesh; 0 takes any
 
+    [camera]                    # its pictures (meshdoor/settings/camera.py); which camera: [media] camera
+    masks = ["0,0,25,100"]      # what nobody is to see, in percent: left, top, width, height
+
     [lock]                      # makes this node a lock, as role = "lock" does
     of = "Front door"           # the door that it opens, by its name; "" for all of them
     pulse = 3.0                 # seconds that it stays open
@@ -51,6 +54,7 @@ from typing import Any, TypeVar, get_args, get_type_hints
 from urllib.parse import unquote
 
 from meshdoor.errors import ConfigError
+from meshdoor.settings.camera import CameraConfig
 from meshdoor.settings.devices import DevicesConfig, OutputPin, check_once
 from meshdoor.settings.lock import check_relay
 
@@ -99,7 +103,9 @@ class CallsConfig:
 class MediaConfig:
     """The devices. What is not there is stood in for, and `meshdoor status` of the node's log says so.
 
-    camera: `card` (a synthetic test card), `none`, a video file, a V4L2 device or an `rtsp://` URL.
+    camera: `auto` (what is found, else the test card; at a screen none), `card` (a synthetic test card), `none`,
+    `rpicam` (a Pi camera; `rpicam:1` is the second), a V4L2 device such as `/dev/video0`, an `rtsp://` URL or a video
+    file.
     microphone: `tone`, `tone:HERTZ`, `silence` or a WAV file. speaker, display: `null`, or `file`, which writes what
     was heard and seen to `out_dir`. bitrate is in bits a second.
     """
@@ -172,6 +178,7 @@ class Config:
     ring: RingConfig = field(default_factory=RingConfig)
     calls: CallsConfig = field(default_factory=CallsConfig)
     media: MediaConfig = field(default_factory=MediaConfig)
+    camera: CameraConfig = field(default_factory=CameraConfig)
     lock: LockConfig | None = None
     web: WebConfig = field(default_factory=WebConfig)
     notify: NotifyConfig = field(default_factory=NotifyConfig)
