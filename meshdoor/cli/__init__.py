@@ -36,6 +36,7 @@ VERBS = {
     "backup": ("export", "import"),
     "identity": ("id",),
     "reset": ("reset",),
+    "install": ("install", "uninstall"),
     "demo": ("demo",),
 }  # by the module that has them, in the order of the help
 
