@@ -94,6 +94,7 @@ class CardSpeaker:
     """See `speaker.Speaker`. While the card is gone nothing is heard."""
 
     def __init__(self, cards: Cards, name: str, tell: Tell, clock: Callable[[], float] = time.monotonic) -> None:
+        self.volume = 1.0
         self.left_out = 0  # samples
         self._cards = cards
         self._slot: Slot = cards.slot(Way(False, name), tell)
@@ -141,5 +142,5 @@ class CardSpeaker:
             samples = bytes(2 * drift.target) + samples
         else:
             self._stretcher.stretch(drift.observe(level))
-        card.write(samples)
+        card.write(samples, self.volume)
         return level + len(samples) // 2

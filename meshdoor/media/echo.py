@@ -21,6 +21,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 AUTO, CANCEL, HALF_DUPLEX, OFF = "auto", "aec", "half-duplex", "off"
+DESCRIBED = {
+    CANCEL: "echo is cancelled: both sides can talk at once",
+    HALF_DUPLEX: "half duplex: one side talks at a time; pip install meshdoor[aec] for both at once",
+    OFF: "off: what the speaker plays must not reach the microphone",
+}
 DELAY = 80  # ms from the speaker's queue to the microphone's: a hint, the rest is found out. Ours
 
 _FRAME = PIECE // 2  # bytes; WebRTC works in pieces of 10 ms

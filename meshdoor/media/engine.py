@@ -30,6 +30,7 @@ from meshdoor.media.leg import Leg
 from meshdoor.media.messages import (
     AUDIO,
     MAX_MESSAGE,
+    SOUNDS,
     VIDEO,
     Answer,
     Capture,
@@ -53,6 +54,7 @@ from meshdoor.media.messages import (
     Snapshot,
     StartLeg,
     decode,
+    SoundCommand,
     encode,
 )
 from meshdoor.media.path import Path as Way
@@ -97,6 +99,7 @@ class Engine:
             Ping: lambda command: None,
         }
 
+            **dict.fromkeys(SOUNDS, self._sound),
     def handle(self, data: bytes) -> None:
         """One datagram of the node; it is answered."""
         try:
@@ -257,6 +260,9 @@ class Engine:
             tuple(leg.statistics() for leg in self._legs.values()),
             counters.frames,
             counters.key_frames,
+    def _sound(self, command: SoundCommand) -> None:
+        self._devices.sound.handle(command)
+
             counters.encode_time / counters.frames if counters.frames else 0.0,
         )
 

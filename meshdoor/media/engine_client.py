@@ -50,6 +50,7 @@ from meshdoor.media.messages import (
     Snapshot,
     StartLeg,
     decode,
+    SoundCommand,
     encode,
 )
 
@@ -159,6 +160,10 @@ class Engine:
 
     async def snapshot(self, path: str, leg: str | None = None) -> None:
         await self._ask(Snapshot(path, leg), Done)
+
+    async def sound(self, command: SoundCommand) -> None:
+        """What is heard besides voices."""
+        await self._ask(command, Done)
 
     async def statistics(self) -> EngineStatistics:
         return await self._ask(GetStatistics(), EngineStatistics)

@@ -42,8 +42,9 @@ class Hello:
     """The first command: the devices of this node. Answer: `Ready`.
 
     camera: `card` (the test card), `none`, `rpicam`, a file, a V4L2 device `/dev/video0`, or an `rtsp://` URL.
-    microphone: `tone` or `tone:HERTZ`, `silence`, or a WAV file. speaker, display: `null`, or `file`: what was
-    heard and seen is written to `out_dir`.
+    microphone: `auto`, `sdl` or `sdl:NAME` (a sound card), `tone` or `tone:HERTZ`, `silence`, or a WAV file. speaker:
+    `auto`, `sdl` or `sdl:NAME`. speaker, display: `null`, or `file`: what was heard and seen is written to `out_dir`.
+    echo: see `meshdoor.settings.sound`; it matters where both are a sound card.
     """
 
     role: str
@@ -65,6 +66,8 @@ class OpenLeg:
     the ports mean nothing.
     """
 
+    echo: str = "auto"
+    wall: WallFormat = WallFormat()
     leg: str
     local: str
     audio_port: int = 0
@@ -214,6 +217,42 @@ class Snapshot:
 @dataclass(frozen=True, slots=True)
 class GetStatistics:
     """Answer: `EngineStatistics`."""
+@dataclass(frozen=True, slots=True)
+class Sounds:
+    """How loud speech is, 0 to 1, and the tones that may ring soon: they are made ready in the background."""
+
+    volume: float = 1.0
+    tones: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Ring with this tone or sound file until `Hush`; sent again, with what has changed. Volumes are 0 to 1; after
+    `louder_after` seconds it is as loud as `louder`, if that is not 0."""
+
+    tone: str
+    volume: float = 1.0
+    louder: float = 1.0
+    louder_after: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hush:
+    """Ring no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chime:
+    """A tone, once: `knock`, `opened`, `page`, `alarm`, `test`, or one that rings."""
+
+    tone: str
+    volume: float = 1.0
+
+
+SoundCommand = Sounds | Ring | Hush | Chime
+SOUNDS: tuple[type, ...] = (Sounds, Ring, Hush, Chime)
+
+
 
 
 @dataclass(frozen=True, slots=True)
@@ -422,3 +461,7 @@ def decode(data: bytes) -> tuple[int | None, Message]:
     """The request number (None for an event) and the message. Raises LocalProtocolError."""
     request, message = wire.load(data, KNOWN)
     return request, message
+    | Sounds
+    | Ring
+    | Hush
+    | Chime

@@ -20,6 +20,8 @@ from meshdoor.media.sound import RATE
 PERIOD = 480  # samples that a card takes or gives at once; ours
 MAX_READ = RATE  # bytes; half a second. Ours
 _S16 = 0x8010  # AUDIO_S16LSB
+_LOUDEST = 128  # SDL_MIX_MAXVOLUME
+_BYTES = ctypes.POINTER(ctypes.c_ubyte)
 _PLAYING = 1  # SDL_AUDIO_PLAYING
 
 
@@ -45,7 +47,7 @@ class OpenCard(Protocol):
 
     def read(self) -> bytes: ...
 
-    def write(self, samples: bytes) -> None: ...
+    def write(self, samples: bytes, volume: float = 1.0) -> None: ...
 
     def clear(self) -> None: ...
 
@@ -153,7 +155,9 @@ class SdlCard:
             size = self._library.SDL_DequeueAudio(self._device, self._buffer, MAX_READ)
             return self._buffer.raw[:size] if size else b""
 
-    def write(self, samples: bytes) -> None:
+    def write(self, samples: bytes, volume: float = 1.0) -> None:
+        if volume < 1.0:
+            samples = _turned_down(samples, volume)
         with self._using:
             self._library.SDL_QueueAudio(self._device, samples, len(samples))
 
@@ -167,9 +171,20 @@ class SdlCard:
         self._library.SDL_CloseAudioDevice(device)
 
 
+def _turned_down(samples: bytes, volume: float) -> bytes:
+    """As we hear: half of the volume sounds half as loud, which is a quarter of the amplitude."""
+    quiet = ctypes.create_string_buffer(len(samples))
+    share = round(_LOUDEST * volume * volume)
+    both = ctypes.cast(quiet, _BYTES), ctypes.cast(samples, _BYTES)
+    sdl.library().SDL_MixAudioFormat(*both, _S16, len(samples), share)
+    return quiet.raw
+
+
 def is_likely(capture: bool, root: Path = Path("/")) -> bool:
     """Whether it is worth asking SDL, which takes a while: is there a sound server, or a card?"""
-    if os.environ.get("PULSE_SERVER") or os.environ.get("SDL_AUDIODRIVER"):
+    if driver := os.environ.get("SDL_AUDIODRIVER"):
+        return driver != "dummy"
+    if os.environ.get("PULSE_SERVER"):
         return True
     runtime = os.environ.get("XDG_RUNTIME_DIR", "").lstrip("/") or "run"
     sockets = (f"{runtime}/pulse/native", f"{runtime}/pipewire-0", "run/pulse/native", "run/pipewire/pipewire-0")

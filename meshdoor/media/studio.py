@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
@@ -15,15 +14,14 @@ from typing import TypeVar
 from meshdoor.errors import EngineError
 from meshdoor.media import display, microphone, speaker, still
 from meshdoor.media.audio_receiver import AudioReceiver
-from meshdoor.media.audio_sender import Talk
 from meshdoor.media.background import Background
 from meshdoor.media.camera import CODECS, Camera, CameraCounters
 from meshdoor.media.channel import Channel, Receiver, Sender
 from meshdoor.media.encoder import Coded
 from meshdoor.media.leg import Emit
-from meshdoor.media.messages import Device, Hello, StreamPlan
-from meshdoor.media.playout import Playout
-from meshdoor.media.source import open_source
+from meshdoor.media.messages import Device, Event, Hello, StreamPlan
+from meshdoor.media.opening import open_source
+from meshdoor.media.sound_desk import SoundDesk
 from meshdoor.media.video_receiver import VideoReceiver
 from meshdoor.media.video_stream import VideoSender, VideoStream
 
@@ -48,11 +46,9 @@ class NodeStudio:
             opener = partial(open_source, hello.camera, hello.video)
             self._camera = Camera(opener, hello.video, self._coded, self._report)
         out_dir = _made(hello.out_dir)
-        self._microphone = self._found("microphone", lambda: microphone.named(hello.microphone, hello.name))
-        self._display = self._found("display", lambda: display.named(hello.display, out_dir))
-        loudspeaker = self._found("speaker", lambda: speaker.named(hello.speaker, out_dir))
-        self._talk = Talk(self._microphone, time.monotonic, emit)
-        self._playout = Playout(loudspeaker, time.monotonic, emit)
+        self.wall = self._on_the_wall(hello)
+        self._display = self.wall or self._found("display", lambda: display.named(hello.display, out_dir))
+        self.sound = SoundDesk(hello, out_dir, emit)
 
     @property
     def counters(self) -> CameraCounters:
@@ -65,10 +61,10 @@ class NodeStudio:
         return VideoSender(channel, stream) if self._camera is not None else None
 
     def audio_sender(self, channel: Channel, plan: StreamPlan) -> Sender | None:
-        return self._talk.sender(channel, plan) if self._microphone is not None else None
+        return self.sound.talk.sender(channel, plan) if self.sound.microphone is not None else None
 
     def audio_receiver(self, leg: str, channel: Channel, plan: StreamPlan, emit: Emit) -> Receiver | None:
-        return AudioReceiver(leg, plan, self._playout, emit)
+        return AudioReceiver(leg, plan, self.sound.playout, emit)
 
     def video_receiver(self, leg: str, channel: Channel, plan: StreamPlan, emit: Emit) -> Receiver | None:
         return VideoReceiver(leg, channel, plan, self._display, emit) if self._display is not None else None
@@ -89,8 +85,7 @@ class NodeStudio:
         self._files.do(lambda: still.write(picture(), path))
 
     def close(self) -> None:
-        self._talk.close()
-        self._playout.close()
+        self.sound.close()
         if self._camera is not None:
             self._camera.close()
         self._files.close()
