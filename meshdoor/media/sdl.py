@@ -41,6 +41,17 @@ def library() -> Any:
     return sdl2
 
 
+@cache
+def text_library() -> Any:
+    """The functions of SDL_ttf under their own names. Raises EngineError where there is none."""
+    library()
+    try:
+        from sdl2 import sdlttf
+    except (ImportError, OSError) as error:
+        raise EngineError(f"SDL_ttf is missing ({error}): apt install libsdl2-ttf-2.0-0") from None
+    return sdlttf
+
+
 def begin(part: Part) -> None:
     """Raises EngineError."""
     sdl = library()
