@@ -67,7 +67,6 @@ class OpenLeg:
     """
 
     echo: str = "auto"
-    wall: WallFormat = WallFormat()
     leg: str
     local: str
     audio_port: int = 0

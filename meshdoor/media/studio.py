@@ -19,8 +19,8 @@ from meshdoor.media.camera import CODECS, Camera, CameraCounters
 from meshdoor.media.channel import Channel, Receiver, Sender
 from meshdoor.media.encoder import Coded
 from meshdoor.media.leg import Emit
-from meshdoor.media.messages import Device, Event, Hello, StreamPlan
-from meshdoor.media.opening import open_source
+from meshdoor.media.messages import Device, Hello, StreamPlan
+from meshdoor.media.source import open_source
 from meshdoor.media.sound_desk import SoundDesk
 from meshdoor.media.video_receiver import VideoReceiver
 from meshdoor.media.video_stream import VideoSender, VideoStream
@@ -46,8 +46,7 @@ class NodeStudio:
             opener = partial(open_source, hello.camera, hello.video)
             self._camera = Camera(opener, hello.video, self._coded, self._report)
         out_dir = _made(hello.out_dir)
-        self.wall = self._on_the_wall(hello)
-        self._display = self.wall or self._found("display", lambda: display.named(hello.display, out_dir))
+        self._display = self._found("display", lambda: display.named(hello.display, out_dir))
         self.sound = SoundDesk(hello, out_dir, emit)
 
     @property
