@@ -52,9 +52,9 @@ from meshdoor.media.messages import (
     Prepare,
     Ready,
     Snapshot,
+    SoundCommand,
     StartLeg,
     decode,
-    SoundCommand,
     encode,
 )
 from meshdoor.media.path import Path as Way
@@ -94,12 +94,12 @@ class Engine:
             Capture: lambda command: self._devices.capture(command.on),
             Prepare: self._load,
             Dtmf: lambda command: self._leg(command.leg).dtmf(command.digits),
+            **dict.fromkeys(SOUNDS, self._sound),
             Snapshot: self._snapshot,
             GetStatistics: self._statistics,
             Ping: lambda command: None,
         }
 
-            **dict.fromkeys(SOUNDS, self._sound),
     def handle(self, data: bytes) -> None:
         """One datagram of the node; it is answered."""
         try:
@@ -247,6 +247,9 @@ class Engine:
             self._spawn(leg.aclose())
         return last
 
+    def _sound(self, command: SoundCommand) -> None:
+        self._devices.sound.handle(command)
+
     def _snapshot(self, command: Snapshot) -> None:
         path = Path(command.path)
         if command.leg is None:
@@ -260,9 +263,6 @@ class Engine:
             tuple(leg.statistics() for leg in self._legs.values()),
             counters.frames,
             counters.key_frames,
-    def _sound(self, command: SoundCommand) -> None:
-        self._devices.sound.handle(command)
-
             counters.encode_time / counters.frames if counters.frames else 0.0,
         )
 

@@ -48,9 +48,9 @@ from meshdoor.media.messages import (
     Prepare,
     Ready,
     Snapshot,
+    SoundCommand,
     StartLeg,
     decode,
-    SoundCommand,
     encode,
 )
 
@@ -158,12 +158,12 @@ class Engine:
     async def dtmf(self, leg: str, digits: str) -> None:
         await self._ask(Dtmf(leg, digits), Done)
 
-    async def snapshot(self, path: str, leg: str | None = None) -> None:
-        await self._ask(Snapshot(path, leg), Done)
-
     async def sound(self, command: SoundCommand) -> None:
         """What is heard besides voices."""
         await self._ask(command, Done)
+
+    async def snapshot(self, path: str, leg: str | None = None) -> None:
+        await self._ask(Snapshot(path, leg), Done)
 
     async def statistics(self) -> EngineStatistics:
         return await self._ask(GetStatistics(), EngineStatistics)

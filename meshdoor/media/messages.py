@@ -55,6 +55,7 @@ class Hello:
     display: str = "null"
     out_dir: str | None = None
     video: VideoFormat = VideoFormat()
+    echo: str = "auto"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +67,6 @@ class OpenLeg:
     the ports mean nothing.
     """
 
-    echo: str = "auto"
     leg: str
     local: str
     audio_port: int = 0
@@ -206,17 +206,6 @@ class Dtmf:
 
 
 @dataclass(frozen=True, slots=True)
-class Snapshot:
-    """Write a picture to `path` (JPEG, or PNG if it ends so): of the camera, or the last one that a leg showed."""
-
-    path: str
-    leg: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class GetStatistics:
-    """Answer: `EngineStatistics`."""
-@dataclass(frozen=True, slots=True)
 class Sounds:
     """How loud speech is, 0 to 1, and the tones that may ring soon: they are made ready in the background."""
 
@@ -252,6 +241,17 @@ SoundCommand = Sounds | Ring | Hush | Chime
 SOUNDS: tuple[type, ...] = (Sounds, Ring, Hush, Chime)
 
 
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Write a picture to `path` (JPEG, or PNG if it ends so): of the camera, or the last one that a leg showed."""
+
+    path: str
+    leg: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GetStatistics:
+    """Answer: `EngineStatistics`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -429,6 +429,10 @@ Command = (
     | Capture
     | Prepare
     | Dtmf
+    | Sounds
+    | Ring
+    | Hush
+    | Chime
     | Snapshot
     | GetStatistics
     | Ping
@@ -460,7 +464,3 @@ def decode(data: bytes) -> tuple[int | None, Message]:
     """The request number (None for an event) and the message. Raises LocalProtocolError."""
     request, message = wire.load(data, KNOWN)
     return request, message
-    | Sounds
-    | Ring
-    | Hush
-    | Chime

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from meshdoor.errors import EngineError
-from meshdoor.media import display, microphone, speaker, still
+from meshdoor.media import display, still
 from meshdoor.media.audio_receiver import AudioReceiver
 from meshdoor.media.background import Background
 from meshdoor.media.camera import CODECS, Camera, CameraCounters
@@ -20,8 +20,8 @@ from meshdoor.media.channel import Channel, Receiver, Sender
 from meshdoor.media.encoder import Coded
 from meshdoor.media.leg import Emit
 from meshdoor.media.messages import Device, Hello, StreamPlan
-from meshdoor.media.source import open_source
 from meshdoor.media.sound_desk import SoundDesk
+from meshdoor.media.source import open_source
 from meshdoor.media.video_receiver import VideoReceiver
 from meshdoor.media.video_stream import VideoSender, VideoStream
 
