@@ -8,8 +8,9 @@ To the keeper, first what is wired, then orders:
 
 From the keeper:
 
+    {"said": "no pins", "why": TEXT, "hint": TEXT}  its last word
     {"said": "wired", "name": NAME, "why": TEXT}    a pin is in use, or why not ("": it is)
-    {"said": "ready"}                               all pins are, as far as they can be
+    {"said": "ready", "pid": N}                     all pins are, as far as they can be; the process that holds them
     {"said": "done", "order": N, "why": TEXT}       an order, and why it failed ("": it did not)
     {"said": "input", "name": NAME, "active": BOOL}
     {"said": "output", "name": NAME, "active": BOOL}
