@@ -19,6 +19,7 @@ FLOORS = {
     "rtp/*": 100,
     "trust/*": 100,
     "calls/*": 100,
+    "wall/*": 100,
     "devices/*": 100,
     "settings/*": 100,
     "mesh/addresses.py": 100,

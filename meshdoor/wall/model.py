@@ -174,7 +174,7 @@ class Newcomer:
 
 @dataclass(frozen=True, slots=True)
 class Alarm:
-    """`kind` names the sentence `alarm.KIND` of the tables, with `{name}`; one that is in no table is told by `text`."""
+    """`kind` names the sentence `alarm.KIND` of the tables, with `{name}`; what is in no table is told by `text`."""
 
     id: str
     kind: str
