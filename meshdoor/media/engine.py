@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from meshdoor.errors import EngineError, LocalProtocolError, MeshdoorError
 from meshdoor.media import rehearsal
@@ -47,10 +47,12 @@ from meshdoor.media.messages import (
     LegOpened,
     LegStatistics,
     Message,
+    Near,
     OpenLeg,
     Ping,
     Prepare,
     Ready,
+    ShowWall,
     Snapshot,
     SoundCommand,
     StartLeg,
@@ -61,6 +63,9 @@ from meshdoor.media.path import Path as Way
 from meshdoor.media.path import UdpPath
 from meshdoor.media.studio import NodeStudio
 from meshdoor.media.webrtc_leg import WebrtcLeg
+
+if TYPE_CHECKING:
+    from meshdoor.media.wall import Wall
 
 log = logging.getLogger(__name__)
 
@@ -96,6 +101,8 @@ class Engine:
             Dtmf: lambda command: self._leg(command.leg).dtmf(command.digits),
             **dict.fromkeys(SOUNDS, self._sound),
             Snapshot: self._snapshot,
+            ShowWall: lambda command: self._wall.tell(command.state),
+            Near: lambda command: self._wall.near(),
             GetStatistics: self._statistics,
             Ping: lambda command: None,
         }
@@ -165,6 +172,12 @@ class Engine:
         if self._studio is None:
             raise EngineError("the first command is Hello")
         return self._studio
+
+    @property
+    def _wall(self) -> Wall:
+        if self._devices.wall is None:
+            raise EngineError("there is no screen on the wall")
+        return self._devices.wall
 
     def _leg(self, name: str) -> Leg:
         leg = self._legs.get(name)

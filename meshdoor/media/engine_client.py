@@ -43,16 +43,19 @@ from meshdoor.media.messages import (
     LegOpened,
     LegStatistics,
     Message,
+    Near,
     OpenLeg,
     Ping,
     Prepare,
     Ready,
+    ShowWall,
     Snapshot,
     SoundCommand,
     StartLeg,
     decode,
     encode,
 )
+from meshdoor.wall.model import WallState
 
 log = logging.getLogger(__name__)
 
@@ -164,6 +167,13 @@ class Engine:
 
     async def snapshot(self, path: str, leg: str | None = None) -> None:
         await self._ask(Snapshot(path, leg), Done)
+
+    async def show_wall(self, state: WallState) -> None:
+        """Raises EngineError where there is no screen on the wall."""
+        await self._ask(ShowWall(state), Done)
+
+    async def near(self) -> None:
+        await self._ask(Near(), Done)
 
     async def statistics(self) -> EngineStatistics:
         return await self._ask(GetStatistics(), EngineStatistics)

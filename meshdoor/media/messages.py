@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from meshdoor.config import IceServer
 from meshdoor.media import wire
 from meshdoor.rtp.srtp_keys import MasterKey
+from meshdoor.wall.model import WallState
 
 MAX_MESSAGE = 128 * 1024  # bytes of a datagram; below the send buffer of a socket pair
 
@@ -35,6 +36,16 @@ class VideoFormat:
     height: int = 720
     fps: int = 30
     bitrate: int = 2_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class WallFormat:
+    """The window of a screen: over the whole of it unless a size is given; turned clockwise by 0, 90, 180 or 270
+    degrees; written with the font of this file, else one is found."""
+
+    size: tuple[int, int] | None = None
+    turned: int = 0
+    font: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +67,7 @@ class Hello:
     out_dir: str | None = None
     video: VideoFormat = VideoFormat()
     echo: str = "auto"
+    wall: WallFormat = WallFormat()
 
 
 @dataclass(frozen=True, slots=True)
@@ -250,6 +262,18 @@ class Snapshot:
 
 
 @dataclass(frozen=True, slots=True)
+class ShowWall:
+    """All that the screen on the wall is to know, whenever something of it changes."""
+
+    state: WallState
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Somebody is in front of the screen: it is switched on."""
+
+
+@dataclass(frozen=True, slots=True)
 class GetStatistics:
     """Answer: `EngineStatistics`."""
 
@@ -386,6 +410,15 @@ class DtmfReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class Touched:
+    """A person wants this of the node, at the screen on the wall: the actions of `meshdoor.wall`."""
+
+    verb: str
+    args: tuple[str, ...]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
     """kind: camera, microphone, speaker, display. state: `ok`, `idle`, `stand-in` (there is no such device, and the
     text says what stands in for it), or `failed` with a text for a person. Of kind `scene`, `dark` or `ok`: whether
@@ -434,6 +467,8 @@ Command = (
     | Hush
     | Chime
     | Snapshot
+    | ShowWall
+    | Near
     | GetStatistics
     | Ping
 )
@@ -445,6 +480,7 @@ Event = (
     | PictureLost
     | RtpSilence
     | DtmfReceived
+    | Touched
     | Device
     | LegFailed
     | LegStatistics

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from meshdoor.errors import EngineError
 from meshdoor.media import display, still
@@ -19,11 +19,14 @@ from meshdoor.media.camera import CODECS, Camera, CameraCounters
 from meshdoor.media.channel import Channel, Receiver, Sender
 from meshdoor.media.encoder import Coded
 from meshdoor.media.leg import Emit
-from meshdoor.media.messages import Device, Hello, StreamPlan
+from meshdoor.media.messages import Device, Event, Hello, StreamPlan
+from meshdoor.media.opening import open_source
 from meshdoor.media.sound_desk import SoundDesk
-from meshdoor.media.source import open_source
 from meshdoor.media.video_receiver import VideoReceiver
 from meshdoor.media.video_stream import VideoSender, VideoStream
+
+if TYPE_CHECKING:
+    from meshdoor.media.wall import Wall
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +49,8 @@ class NodeStudio:
             opener = partial(open_source, hello.camera, hello.video)
             self._camera = Camera(opener, hello.video, self._coded, self._report)
         out_dir = _made(hello.out_dir)
-        self._display = self._found("display", lambda: display.named(hello.display, out_dir))
+        self.wall = self._on_the_wall(hello)
+        self._display = self.wall or self._found("display", lambda: display.named(hello.display, out_dir))
         self.sound = SoundDesk(hello, out_dir, emit)
 
     @property
@@ -87,6 +91,8 @@ class NodeStudio:
         self.sound.close()
         if self._camera is not None:
             self._camera.close()
+        if self.wall is not None:
+            self.wall.close()
         self._files.close()
 
     def _found(self, kind: str, make: Callable[[], D | None]) -> D | None:
@@ -112,8 +118,15 @@ class NodeStudio:
     def _coded(self, codec: str, coded: Coded) -> None:
         self._in_loop(self._streams[codec].deliver, coded)
 
-    def _report(self, device: Device) -> None:
-        self._in_loop(self._emit, device)
+    def _on_the_wall(self, hello: Hello) -> Wall | None:
+        if hello.display not in ("sdl", "auto"):
+            return None
+        from meshdoor.media import wall  # a door needs none of it
+
+        return wall.found(hello.display, hello.wall, self._report)
+
+    def _report(self, event: Event) -> None:
+        self._in_loop(self._emit, event)
 
     def _in_loop(self, function: Callable[[T], None], argument: T) -> None:
         """From the camera's thread; what comes while the loop closes is of no use any more."""
