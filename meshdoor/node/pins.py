@@ -18,6 +18,7 @@ from meshdoor.node import journal
 
 COMMAND: Final = (sys.executable, "-m", "meshdoor.node.keeper")
 PATIENCE: Final = 1.0  # seconds for an order, and for the end of a pulse that is due; then the keeper hangs
+BEGIN: Final = 3.0  # seconds that an order waits for a keeper that begins
 START: Final = 20.0  # seconds for a keeper to begin: a Pi that boots is busy
 FIRST_BACK_OFF, MAX_BACK_OFF = 0.02, 30.0  # seconds; the first is short: until then a relay may be on
 LONG_LIVED: Final = 10.0
@@ -40,6 +41,7 @@ class Pins:
         self._ready = asyncio.Event()
         self._orders: dict[int, asyncio.Future[str]] = {}
         self._number = 0
+        self._hopeless = False  # there are no pins, or no keeper
         self._watches: dict[str, asyncio.TimerHandle] = {}
         self._runner: asyncio.Task[None] | None = None
 
@@ -69,8 +71,8 @@ class Pins:
         await self._order(name, 0.0)
 
     async def _order(self, name: str, seconds: float) -> None:
-        process = self._process
-        if process is None or process.stdin is None or not self._ready.is_set():
+        process = await self._begun()
+        if process is None or process.stdin is None:
             raise OSError(self.why.get(name) or "the pin keeper does not run")
         self._number += 1
         number, answer = self._number, asyncio.get_running_loop().create_future()
@@ -86,6 +88,14 @@ class Pins:
             self._orders.pop(number, None)
         if why:
             raise OSError(why)
+
+    async def _begun(self) -> Process | None:
+        """One that begins just now is waited for, unless there are no pins."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(0 if self._hopeless else BEGIN):
+                await self._ready.wait()
+                return self._process
+        return None
 
     def _watch(self, name: str, seconds: float) -> None:
         """A keeper that does not end a pulse is ended itself."""
@@ -125,6 +135,7 @@ class Pins:
             )
         except OSError as error:
             journal.warn("pins", f"the pin keeper cannot be started: {error}")
+            self._hopeless = True
             return
         assert process.stdin is not None
         assert process.stdout is not None
@@ -172,7 +183,7 @@ class Pins:
         elif kind == "no pins":
             self._no_pins(why, str(said.get("hint", "")))
         elif kind == "ready":
-            self.worker = said["pid"]
+            self.worker, self._hopeless = said["pid"], False
             self._ready.set()
 
     def _wired(self, name: str, why: str) -> None:
@@ -184,6 +195,7 @@ class Pins:
         if why not in self.why.values():
             journal.warn("pins", f"{why}; {hint}")
         self.why = dict.fromkeys(self.why, why)
+        self._hopeless = True
 
 
 async def _gone(process: Process) -> None:
