@@ -29,12 +29,12 @@ class Keys:
     """`scene` is always the one that shows."""
 
     def __init__(self) -> None:
-        self._focus: Action | None = None
+        self._focus: Area | None = None
         self._armed: tuple[Action, float] | None = None
 
     def focused(self, scene: Scene) -> Area | None:
         """Where the focus is."""
-        return next((area for area in scene.touch if area.action == self._focus), None)
+        return None if self._focus is None else scene.again(self._focus)
 
     def armed(self, now: float) -> bool:
         """Would a second press now do what wants to be held?"""
@@ -72,13 +72,11 @@ class Keys:
         return None if area is None else self._confirmed(area, now)
 
     def _step(self, scene: Scene, by: int) -> None:
-        actions = [area.action for area in scene.touch]
-        if not actions:
-            self._focus = None
-        elif self._focus in actions:
-            self._focus = actions[(actions.index(self._focus) + by) % len(actions)]
-        else:
-            self._focus = actions[0 if by > 0 else -1]
+        focused = self.focused(scene)
+        if focused is not None:
+            self._focus = scene.touch[(scene.touch.index(focused) + by) % len(scene.touch)]
+        elif scene.touch:
+            self._focus = scene.touch[0 if by > 0 else -1]
 
     def _confirmed(self, area: Area, now: float) -> Action | None:
         if not area.hold or (self.armed(now) and self._armed is not None and self._armed[0] == area.action):

@@ -20,7 +20,7 @@ from meshdoor.wall.palette import palette
 from meshdoor.wall.place import BACK, ENTER, FOUND, GO, INVITE, LOCAL, ROOTS, TURN, Place, View
 from meshdoor.wall.rest import Rest
 from meshdoor.wall.rest import State as Resting
-from meshdoor.wall.scene import Action, Area, Item, Scene, Size
+from meshdoor.wall.scene import Action, Item, Scene, Size
 from meshdoor.wall.typing import complete, entered, typed
 from meshdoor.wall.views import over
 
@@ -178,7 +178,7 @@ class Navigator:
         look = self._look(now, unix)
         drawn = views.draw(self._front, self.state, look)
         pressed = self._finger.area
-        if pressed is not None and not any(area.action == pressed.action for area in drawn.touch):
+        if pressed is not None and drawn.again(pressed) is None:
             self._finger.cancel()
         self._scene = Scene(drawn.items + self._over(drawn, look), drawn.touch)
         self._tick = now + self._period(unix)
@@ -192,10 +192,11 @@ class Navigator:
 
     def _over(self, drawn: Scene, look: Look) -> tuple[Item, ...]:
         """What lies on every view: the touch that is felt, the focus, the notices."""
-        pressed, focus = self._finger.area, self._keys.focused(drawn)
+        finger, focus = self._finger.area, self._keys.focused(drawn)
+        pressed = None if finger is None else drawn.again(finger)
         items: tuple[Item, ...] = ()
         if pressed is not None:
-            items += over.pressed(_same(drawn, pressed), self._finger.progress(look.now), look)
+            items += over.pressed(pressed, self._finger.progress(look.now), look)
         if focus is not None:
             items += over.focus(focus, look)
         notices: tuple[Notice, ...] = self._notices.shown
@@ -299,11 +300,6 @@ class Navigator:
     def _redraw(self) -> None:
         if Redraw() not in self._commands:
             self._commands.append(Redraw())
-
-
-def _same(scene: Scene, area: Area) -> Area:
-    """The area of this action as it is now."""
-    return next((each for each in scene.touch if each.action == area.action), area)
 
 
 def _rouses(before: WallState, after: WallState) -> bool:

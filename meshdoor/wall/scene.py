@@ -153,3 +153,9 @@ class Scene:
     def at(self, x: int, y: int) -> Area | None:
         """What is touched there."""
         return next((area for area in self.touch if area.box.holds(x, y)), None)
+
+    def again(self, area: Area) -> Area | None:
+        """An area of an earlier scene as it is in this one: where it was, else wherever it does the same."""
+        if area in self.touch:
+            return area
+        return next((each for each in self.touch if each.action == area.action), None)

@@ -66,13 +66,15 @@ def _picture(painter: Painter, box: Box, about: Visitor | Call) -> None:
         text = look.words(key, door=about.name) if about.picture != "live" else ""
         painter.say(words, text, BODY.centred.over(2), palette.DIM_ON_STAGE)
     if about.leg and about.picture == "live":
-        painter.picture(box, f"leg:{about.leg}")
+        # Upright, the sides are cut a little.
+        upright = layout.middle(box, box.w, box.w * 3 // 4)
+        painter.picture(upright if look.portrait else box, f"leg:{about.leg}", cover=look.portrait)
 
 
 def _head(painter: Painter, box: Box, about: Visitor | Call) -> None:
     look = painter.look
     px = look.px
-    inner = layout.inset(box, px(24), px(14))
+    inner = layout.inset(box, px(24), px(10))
     if isinstance(about, Visitor) and about.state != "talking":
         bell, inner = layout.right(inner, px(56), px(12))
         where = layout.middle(bell, px(56), px(56))
@@ -81,7 +83,7 @@ def _head(painter: Painter, box: Box, about: Visitor | Call) -> None:
         painter.icon(layout.middle(where, px(28), px(28)), symbol, palette.ON_STAGE)
         if not about.silenced:
             painter.area(where, Action("silence", (about.number,)))
-    title, line = layout.top(inner, px(38), px(2))
+    title, line = layout.top(inner, px(36))
     painter.say(title, about.name or look.words("ring.visitor"), TITLE, palette.ON_STAGE)
     if about.state in TALKS:
         time, line = layout.right(line, px(80), px(10))
@@ -89,7 +91,7 @@ def _head(painter: Painter, box: Box, about: Visitor | Call) -> None:
     elif _rings(about):
         dot, line = layout.left(line, px(10), px(8))
         painter.rect(layout.middle(dot, px(10), px(10)), palette.WAITING, 5)
-    painter.say(line, told(about, look.words), BODY, palette.SOFT_ON_STAGE)
+    painter.say(line, told(about, look.words), BODY.over(2), palette.SOFT_ON_STAGE)
 
 
 def _rings(about: Visitor | Call) -> bool:

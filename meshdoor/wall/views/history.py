@@ -39,7 +39,7 @@ def _row(painter: Painter, box: Box, visit: Visit) -> None:
     inner = layout.inset(box, px(8))
     small, rest = layout.left(inner, inner.h * 4 // 3, px(12))
     thumb(painter, small, visit.picture)
-    when, rest = layout.right(rest, px(104), px(8))
+    when, rest = layout.right(rest, px(146), px(8))
     name, result = layout.top(rest, rest.h // 2)
     painter.say(name, visit.door, STRONG, colors.ink)
     painter.say(result, told(visit, look), SMALL.over(2), colors.bad if visit.result in MISSED else colors.soft)
@@ -48,11 +48,11 @@ def _row(painter: Painter, box: Box, visit: Visit) -> None:
     painter.say(day, words.day(moment, look.moment), SMALL.at_right, colors.soft)
     text = words.clock(moment)
     if is_new(visit):
-        tag = layout.left(time, px(46), px(6))[0]
+        tag = layout.left(time, px(62), px(6))[0]
         mark = layout.middle(tag, tag.w, px(24))
         painter.rect(mark, colors.accent, 8)
         painter.say(mark, words("history.new"), Type(13, Weight.BOLD, Align.CENTER), colors.on_accent)
-        time = layout.left(time, px(46), px(6))[1]
+        time = layout.left(time, px(62), px(6))[1]
     painter.say(time, text, SMALL.at_right, colors.ink)
     if visit.picture:
         painter.area(box, go(View.VISIT, visit.id))

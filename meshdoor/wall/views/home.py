@@ -15,7 +15,7 @@ from meshdoor.wall.views.frame import GAP, Shape, cells, framed
 from meshdoor.wall.views.paint import BODY, HEADING, Button, Painter, Type, message, thumb
 
 BANNER: Final = 50
-AT_MOST: Final = 2  # banners over the doors: the rest is on the clock
+UPRIGHT, ACROSS = 2, 1  # banners over the doors: the rest is on the clock
 ON_CLOCK: Final = 3
 
 
@@ -70,7 +70,7 @@ def clock(place: Place, state: WallState, look: Look) -> Scene:
     inner = layout.inset(face, px(24), px(18))
     inner = Box(inner.x + drift, inner.y + drift // 2, inner.w, inner.h)
     under, time = layout.bottom(inner, px(92))
-    painter.say(time, words.clock(moment), Type(min(168, inner.w // 5), Weight.LIGHT, Align.CENTER), colors.ink)
+    painter.say(time, words.clock(moment), Type(min(168, inner.w // 4), Weight.LIGHT, Align.CENTER), colors.ink)
     date, home = layout.top(under, px(44), px(6))
     painter.say(date, words.date(moment), Type(26, Weight.REGULAR, Align.CENTER), colors.soft)
     painter.say(home, " · ".join(filter(None, (state.me.home, state.me.name))), BODY.centred, colors.quiet)
@@ -84,7 +84,7 @@ def doors(place: Place, state: WallState, look: Look) -> Scene:
     """A card each: its last picture, looking through it, opening it."""
     painter, box = framed(look, state, View.DOORS)
     px = look.px
-    for note in list(notes(state, look))[:AT_MOST]:
+    for note in list(notes(state, look))[: UPRIGHT if look.portrait else ACROSS]:
         line, box = layout.top(box, px(BANNER), px(GAP))
         painter.banner(line, note.text, note.symbol, note.kind, note.leads)
     if not state.doors:
@@ -112,7 +112,7 @@ def _door(painter: Painter, box: Box, door: Door, state: WallState) -> None:
         painter.button(foot, look_at)
         return
     opens = Button(words("door.open"), "unlock", Action("open", (door.id,)), "primary", HOLD)
-    first, second = layout.left(foot, foot.w * 42 // 100, px(8))
+    first, second = layout.left(foot, foot.w * 38 // 100, px(8))
     painter.button(first, look_at)
     painter.button(second, opens)
 
@@ -124,9 +124,10 @@ def _last_picture(painter: Painter, box: Box, door: Door) -> None:
     if door.picture and door.picture_at:
         moment = look.local(door.picture_at)
         text = f"{words.day(moment, look.moment)}, {words.clock(moment)}"
-        tag = layout.bottom(layout.inset(box, px(8)), px(28))[0]
+        strip = layout.bottom(layout.inset(box, px(8)), px(28))[0]
+        tag = layout.right(strip, px(200))[0]
         painter.rect(tag, colors.card, 10)
         painter.say(layout.inset(tag, px(8), 0), text, Type(14, Weight.REGULAR, Align.CENTER), colors.ink)
-    elif not door.picture:
+    if not door.picture:
         below = layout.bottom(box, min(box.h // 4, px(40)))[0]
         painter.say(below, words("door.nopicture"), Type(14, Weight.REGULAR, Align.CENTER), colors.on_warm)

@@ -50,7 +50,7 @@ TINY: Final = Type(13, Weight.BOLD)
 
 @dataclass(frozen=True, slots=True)
 class Button:
-    """`kind` is primary, tonal, quiet, danger or plain; in a call yes, no, on or glass. Without an action it is
+    """`kind` is primary, tonal, danger or plain; in a call yes, no, on or glass. Without an action it is
     there and cannot be used. `hold` as in Area."""
 
     label: str
@@ -104,8 +104,7 @@ class Painter:
     def button(self, box: Box, button: Button) -> None:
         """An icon and a word, in the middle of it."""
         back, front = self._colors(button)
-        if back is not None:
-            self.rect(box, back, 16)
+        self.rect(box, back, 16)
         px = self.look.px
         inner = layout.inset(box, px(10), px(4))
         side = min(px(24), inner.h) if button.symbol else 0
@@ -119,7 +118,7 @@ class Painter:
         if button.action is not None:
             self.area(box, button.action, button.hold)
 
-    def _colors(self, button: Button) -> tuple[Color | None, Color]:
+    def _colors(self, button: Button) -> tuple[Color, Color]:
         colors = self.look.palette
         if button.action is None:
             return colors.line, colors.soft
@@ -131,7 +130,6 @@ class Painter:
             "glass": (palette.GLASS, palette.ON_STAGE),
             "yes": (palette.YES, palette.ON_STAGE),
             "no": (palette.NO, palette.ON_STAGE),
-            "quiet": (None, colors.accent_deep),
         }[button.kind]
 
     def round(self, box: Box, button: Button) -> None:

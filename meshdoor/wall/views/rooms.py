@@ -65,7 +65,7 @@ def _row(painter: Painter, box: Box, room: Room, button: Button) -> None:
     inner = layout.inset(box, px(10), px(6))
     symbol, rest = layout.left(inner, px(40), px(12))
     painter.icon(layout.middle(symbol, px(26), px(26)), "mobile" if room.role == "phone" else "screen", colors.soft)
-    act, rest = layout.right(rest, px(150), px(10))
+    act, rest = layout.right(rest, px(172), px(10))
     name, standing = layout.top(rest, rest.h * 55 // 100)
     painter.say(name, room.name, STRONG, colors.ink)
     painter.state(standing, room.state, room.at)

@@ -16,7 +16,7 @@ from meshdoor.wall.views.frame import Shape, cells, framed
 from meshdoor.wall.views.paint import SMALL, STRONG, Button, Painter, Type
 from meshdoor.wall.words import Words
 
-ROW: Final = Shape(430, 66)
+ROW: Final = Shape(430, 78)
 THEMES: Final = ("auto", "light", "dark")
 LANGUAGES: Final = {"en": "English", "de": "Deutsch", "fr": "Français"}
 SLEEPS: Final = (60, 300, 900, 3600, 0)  # seconds; 0 is never
@@ -114,12 +114,12 @@ def _row(painter: Painter, box: Box, row: Row) -> None:
     painter.rect(box, colors.card, 16)
     inner = layout.inset(box, px(12), px(6))
     if row.button is not None:
-        act, inner = layout.right(inner, px(160), px(10))
+        act, inner = layout.right(inner, px(150), px(10))
         painter.button(act, row.button)
     elif row.value:
         steps, inner = layout.right(inner, px(230), px(10))
         _steps(painter, steps, row)
-    title, note = layout.top(inner, inner.h * 55 // 100) if row.note else (inner, inner)
+    title, note = layout.top(inner, inner.h * 42 // 100) if row.note else (inner, inner)
     painter.say(title, row.title, STRONG.over(2), colors.ink)
     if row.note:
         painter.say(note, row.note, SMALL.over(2), colors.soft)
