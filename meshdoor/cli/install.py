@@ -71,7 +71,10 @@ def install(options: argparse.Namespace) -> int:
         not options.no_packages,
         options.firewall,
     )
+    wish = plan.as_before(wish, system)
     done = _carry_out(plan.steps(wish, find_source(options.source)), system, options.dry_run)
+    if wish.extras and not options.dry_run and sorted(wish.extras) != system.record().get("extras"):
+        system.remember("extras", wish.extras, anew=True)
     if options.dry_run:
         print(f"{done} things to do; nothing was changed." if done else "Nothing to do.")
     elif not done:

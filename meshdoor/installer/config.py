@@ -62,6 +62,15 @@ class Settings:
         return {key: value for key, value in self._wanted().items() if value and there.get(key) != value}
 
 
+def role_of(system: System) -> str:
+    """The role that the settings say; empty where they say none."""
+    try:
+        role = tomllib.loads((system.read(SYSTEM_FILE) or b"").decode()).get("role", "")
+    except ValueError:
+        return ""
+    return role if isinstance(role, str) else ""
+
+
 def with_setting(text: str, key: str, value: str) -> str:
     """The text with one setting of its first part, before any table, changed or added; all else stays as it is."""
     line = f"{key} = {_quoted(value)}"

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from meshdoor.config import check_name
 from meshdoor.errors import UserError
-from meshdoor.installer.config import Settings
+from meshdoor.installer.config import Settings, role_of
 from meshdoor.installer.program import CURRENT, PYTHON, Program, Source, Tidy
 from meshdoor.installer.steps import (
     UNIT,
@@ -87,6 +87,13 @@ class Wish:
     enrolment: bytes = b""
     packages: bool = True
     firewall: bool = False
+
+
+def as_before(wish: Wish, system: System) -> Wish:
+    """What the wish does not say stays as an earlier one said it."""
+    role = wish.role or role_of(system)
+    extras = wish.extras or tuple(system.record().get("extras", ()))
+    return replace(wish, role=role, extras=extras, firewall=wish.firewall or system.path(FIREWALL).exists())
 
 
 def steps(wish: Wish, source: Source) -> list[Step]:

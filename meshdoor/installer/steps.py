@@ -152,8 +152,7 @@ class StateDirectory:
         place = system.path(STATE)
         if not place.is_dir():
             return f"make {STATE}, which only the node can read"
-        found = place.stat()
-        if stat.S_IMODE(found.st_mode) != 0o700 or found.st_uid != system.user(USER):
+        if stat.S_IMODE(place.stat().st_mode) != 0o700 or system.host.owner(place) != system.user(USER):
             return f"give {STATE} and what it holds to the user {USER}"
         return ""
 

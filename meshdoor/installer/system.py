@@ -28,6 +28,8 @@ class Host(Protocol):
 
     def own(self, path: Path, user: int, group: int) -> None: ...
 
+    def owner(self, path: Path) -> int: ...
+
 
 class RealHost:
     """`Host` of the system."""
@@ -48,6 +50,9 @@ class RealHost:
 
     def own(self, path: Path, user: int, group: int) -> None:
         os.chown(path, user, group, follow_symlinks=False)
+
+    def owner(self, path: Path) -> int:
+        return path.lstat().st_uid
 
 
 @dataclass(slots=True)
@@ -127,10 +132,10 @@ class System:
             read = {}
         return read if isinstance(read, dict) else {}
 
-    def remember(self, what: str, added: Sequence[str]) -> None:
+    def remember(self, what: str, added: Sequence[str], *, anew: bool = False) -> None:
         """Add to the record."""
         record = self.record()
-        record[what] = sorted({*record.get(what, ()), *added})
+        record[what] = sorted({*([] if anew else record.get(what, ())), *added})
         self.write(RECORD, json.dumps(record, indent=1).encode() + b"\n", 0o644)
 
     def remove(self, path: Path) -> None:

@@ -8,6 +8,7 @@
     ledger.db         the ring ledger, on screens (see ledgerfile)
     phones.json       what phones asked of this node: quiet hours, where to push
     web.json          the fingerprints of the certificates that phones were paired with
+    wall.json         what a person set on the screen on the wall
     sip.json          what it takes to check the secrets of SIP clients that register by digest
     web.pem, ca.pem   key and certificate of the page, and of the authority that phones may trust
     push.pem          the key that signs messages to push services (RFC 8292)
@@ -59,6 +60,7 @@ class Table(StrEnum):
     PHONES = "phones.json"
     WEB = "web.json"
     SIP = "sip.json"
+    WALL = "wall.json"
 
 
 class Keys(StrEnum):
@@ -94,7 +96,7 @@ class StateDirectory:
         cls, path: Path, *, create: bool = True, lock: bool = True, files: Files | None = None
     ) -> StateDirectory:
         """Check the directory and take it. Without `lock`: to look only, beside a running node."""
-        files = files or OsFiles()
+        files = files or OsFiles.of(path)
         _check_directory(files, path, create)
         state = cls(path, files, _locked(files, path) if lock else None)
         try:
