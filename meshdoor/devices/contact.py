@@ -8,7 +8,7 @@ from enum import Enum
 class Door(Enum):
     """How a door is."""
 
-    SHUT = "shut"
+    CLOSED = "closed"
     OPEN = "open"
     LEFT_OPEN = "left open"
 
@@ -23,10 +23,10 @@ class DoorContact:
 
     def contact(self, closed: bool, now: float) -> bool:
         """What the contact says. True if the door is otherwise than before."""
-        is_shut = None if self.state is None else self.state is Door.SHUT
+        is_shut = None if self.state is None else self.state is Door.CLOSED
         if closed is is_shut:
             return False
-        self.state, self._since = (Door.SHUT if closed else Door.OPEN), now
+        self.state, self._since = (Door.CLOSED if closed else Door.OPEN), now
         return True
 
     def next_deadline(self) -> float | None:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -24,7 +24,8 @@ from meshdoor.mesh.mdns import Mdns
 from meshdoor.mesh.newcomers import Newcomer
 from meshdoor.mesh.peers import Peer, PeerTable
 from meshdoor.node import journal
-from meshdoor.node.condition import Conditions
+from meshdoor.node.alarming import Alarming
+from meshdoor.node.condition import Conditions, Told
 from meshdoor.node.membership import Membership
 from meshdoor.node.notes import Note, NoteRouter
 from meshdoor.node.pairing import PairingDesk
@@ -63,9 +64,11 @@ class House:
         self.notes = NoteRouter()
         self.notes.register("clock", self._clock_shown, early=True)
         self.conditions = Conditions(self)
+        self.wired: Callable[[], Mapping[str, Told]] = dict  # how buttons, relays and sensors of this node are
         self.on_peers: Callable[[], None] = _ignore
         self.attached: Callable[[Peer], Peer] = _as_it_is  # how a phone is, wherever it is attached
         self.watchers: list[Callable[[], None]] = []  # told whenever a peer or this node looks different
+        self.alarming = Alarming(self, config)
         self.sip_port = config.sip.port
         self.web_port: int | None = None
         self._tasks: asyncio.TaskGroup | None = None

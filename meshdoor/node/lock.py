@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Protocol
 
+from meshdoor.errors import Refused
 from meshdoor.node import journal
 from meshdoor.node.membership import Membership
 from meshdoor.ratelimit import KeyedRateLimit
@@ -141,6 +142,15 @@ class LockService:
             self.troubled(False)
             self._shut_in(self._pulse)
             return Result.OPENED
+
+    async def try_out(self) -> str:
+        """A person at this node tries the bolt; what it did. Raises Refused."""
+        result = await self._open()
+        if not result.is_open:
+            raise Refused(f"the lock: {result}", "the log of the node says why: journalctl -u meshdoor")
+        journal.say("lock", f"tried at the lock itself: {result}")
+        simulated = "; there is no real one here: it is simulated" if self._actuator.simulated else ""
+        return f"the lock is open for {self._pulse:g} s{simulated}"
 
     async def _shut(self) -> None:
         async with self._moving:

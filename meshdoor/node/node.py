@@ -9,12 +9,13 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 from meshdoor.config import Config, check_name
 from meshdoor.control import Json
-from meshdoor.control.server import serve
+from meshdoor.control.server import Verb, serve
 from meshdoor.errors import ConfigError, MeshdoorError, PairingError, StateError, StatementError, UserError
 from meshdoor.mesh import interfaces as network
 from meshdoor.mesh.acceptor import listen
@@ -25,9 +26,12 @@ from meshdoor.mesh.peers import PeerTable
 from meshdoor.node import hardware, journal, systemd
 from meshdoor.node.accounts import Accounts
 from meshdoor.node.calls import CallService
+from meshdoor.node.devices import Devices
 from meshdoor.node.handover import HandOvers
 from meshdoor.node.history import History
+from meshdoor.node.homeview import HomeView
 from meshdoor.node.house import House
+from meshdoor.node.introducing import has_wall
 from meshdoor.node.lock import Audit
 from meshdoor.node.membership import Membership
 from meshdoor.node.opening import Openings, lock_of
@@ -39,6 +43,9 @@ from meshdoor.node.ringing import CallVerbs
 from meshdoor.node.status import describe
 from meshdoor.node.terminal import typed_line
 from meshdoor.node.verbs import Verbs
+from meshdoor.node.wall import Parts as WallParts
+from meshdoor.node.wall import WallBoard
+from meshdoor.node.wallwishes import WallWishes
 from meshdoor.store.ledger import Ledger
 from meshdoor.store.state import LEDGER, StateDirectory, Table
 from meshdoor.trust.enrolment import MAX_FILE, Enrolment, Enrolments
@@ -108,7 +115,9 @@ class Node:
             house.interfaces_changed(self._interfaces())
             self._load_peers()
             house.mdns = await stack.enter_async_context(Mdns(house.saw, house.lost, house.interfaces))
-            lock = lock_of(self._config, house, self._opened)
+            devices = await stack.enter_async_context(Devices(self._config, house))
+            lock = lock_of(self._config, house, self._opened, devices.actuator())
+            devices.serve(lock)
             if lock is not None:
                 await stack.enter_async_context(lock)
             openings = Openings(house, lock)
@@ -125,7 +134,10 @@ class Node:
                 | openings.table()
                 | HistoryVerbs(house, self._history).table()
                 | phones.table()
+                | devices.table()
+                | house.alarming.table()
             )
+            wall = self._wall(calls, openings, verbs_of_mesh, verbs)
             await stack.enter_async_context(serve(self._state.path, verbs))
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
@@ -136,9 +148,12 @@ class Node:
                     tasks.create_task(systemd.feed_watchdog()),
                     tasks.create_task(self._begin(enrolment, interactive)),
                     tasks.create_task(phones.run()),
+                    tasks.create_task(devices.run(calls)),
                 ]
                 if self._history is not None:
                     running.append(tasks.create_task(self._history.run()))
+                if wall is not None:
+                    running.append(tasks.create_task(wall.run()))
                 self._greet()
                 await self._stop.wait()
                 systemd.notify("STOPPING=1")
@@ -184,6 +199,22 @@ class Node:
         stored, state = self._table(Table.SIP), self._state
         part.take_clients(Accounts(self._house, calls.attachments, stored, partial(state.save_table, Table.SIP)))
         return part
+
+    def _wall(
+        self, calls: CallService, openings: Openings, mesh: Verbs, verbs: Mapping[str, Verb]
+    ) -> WallBoard | None:
+        """The screen on the wall, if this node is one."""
+        if not has_wall(self._config, self._house.role):
+            return None
+
+        def status() -> dict[str, Json]:
+            return describe(mesh.view())
+
+        view = HomeView(self._house, self._history, openings, lambda: status()["members"])
+        wishes = WallWishes.of(self._config).with_stored(self._table(Table.WALL))
+        language = self._config.screen.language
+        parts = WallParts(self._house, calls, view, self._history, verbs, status, language)
+        return WallBoard(parts, wishes, partial(self._state.save_table, Table.WALL))
 
     def _opened(self, audit: Audit) -> None:
         """The lock of this node was asked to open."""

@@ -9,13 +9,16 @@ Schema 1, all keys always there; a later schema only adds keys:
                unpaired or revoked; devices is a list of {kind, state, text}; pairing is {code, wait_s} while it can be
                paired
     members    a list of {name, role, id, you, state, since, address, rtt_ms, roster, version, permissions, where,
-               trouble, dark}; state is ready, ringing, in call, quiet (a phone that is not to ring now), joining,
-               unreachable or revoked; since is a Unix time; roster is in step or behind, null while there is no link;
-               where is the name of the node that a phone is attached to, null for whatever is no phone; trouble is a
-               list of what does not work there and why; dark is true where a camera sees too little
+               trouble, dark, contact}; state is ready, ringing, in call, quiet (a phone that is not to ring now),
+               joining, unreachable or revoked; since is a Unix time; roster is in step or behind, null while there is
+               no link; where is the name of the node that a phone is attached to, null for whatever is no phone;
+               trouble is a list of what does not work there and why; dark is true where a camera sees too little;
+               contact is open, left open or closed for a door that has a contact, else null
     newcomers  a list of {name, role, id, address, age_s}
     press      {screens, phones, would_ring: [name], would_not: [{name, why}], text}
-    alarms     a list of {kind, text, hint}
+    alarms     a list of {kind, text, hint, name, id, since, on}; kind is two hosts, own identity elsewhere, tamper,
+               left open, relay or vanished; name and id of the member it is about; on is false for tampering that is
+               over, until a person has seen it
     attention  a list of sentences; not empty means exit code 1
 """
 
@@ -25,6 +28,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from meshdoor.control import Json
+from meshdoor.devices.troubles import Trouble
 from meshdoor.mesh.peers import Alarm, Newcomer, Peer
 from meshdoor.node.condition import Condition, Told
 from meshdoor.trust.identity import device_id
@@ -61,6 +65,8 @@ class View:
     peers: Sequence[Peer] = ()
     newcomers: Sequence[Newcomer] = ()
     alarms: Sequence[Alarm] = field(default=())
+    troubles: Sequence[Trouble] = ()
+    contacts: Mapping[bytes, str] = field(default_factory=dict)
     conditions: Mapping[bytes, Condition] = field(default_factory=dict)
     now: float = 0.0
 
@@ -69,7 +75,6 @@ def describe(view: View) -> dict[str, Json]:
     """The document of schema 1."""
     members = [*_members(view), *_revoked(view)]
     press = what_rings(members, view.now)
-    alarms = [{"kind": alarm.kind, "text": alarm.text, "hint": alarm.hint} for alarm in view.alarms]
     return {
         "schema": 1,
         "version": __version__,
@@ -78,9 +83,27 @@ def describe(view: View) -> dict[str, Json]:
         "members": members,
         "newcomers": [_newcomer(newcomer, view.now) for newcomer in view.newcomers],
         "press": press,
-        "alarms": alarms,
+        "alarms": _alarms(view),
         "attention": _attention(view, members),
     }
+
+
+def _alarms(view: View) -> list[dict[str, Json]]:
+    found: list[tuple[Alarm | Trouble, str, bool]]
+    found = [(alarm, _name(alarm.key, view), True) for alarm in view.alarms]
+    found += [(trouble, trouble.name, trouble.on) for trouble in view.troubles]
+    return [
+        {
+            "kind": str(alarm.kind),
+            "text": alarm.text,
+            "hint": alarm.hint,
+            "name": name,
+            "id": device_id(alarm.key),
+            "since": alarm.since,
+            "on": on,
+        }
+        for alarm, name, on in found
+    ]
 
 
 def _home(roster: Roster) -> Json:
@@ -148,7 +171,8 @@ def _row(member: Member, peer: Peer, view: View) -> dict[str, Json]:
 
 def _condition(key: bytes, view: View) -> dict[str, Json]:
     condition = view.conditions.get(key, Condition())
-    return {"trouble": list(condition.troubles), "dark": condition.dark}
+    contact = view.contacts.get(key) or None
+    return {"trouble": list(condition.troubles), "dark": condition.dark, "contact": contact}
 
 
 def _name(key: bytes, view: View) -> str:
@@ -192,6 +216,7 @@ def _base(member: Member) -> dict[str, Json]:
         "where": None,
         "trouble": [],
         "dark": False,
+        "contact": None,
     }
 
 
@@ -254,7 +279,7 @@ def duration(seconds: float) -> str:
 
 
 def _attention(view: View, members: Sequence[dict[str, Json]]) -> list[str]:
-    sentences = [alarm.text for alarm in view.alarms]
+    sentences = [alarm.text for alarm in view.alarms] + [trouble.text for trouble in view.troubles]
     state = node_state(view)
     if state == "revoked":
         sentences.append("this node was revoked; to pair it again give it a new identity: meshdoor reset")

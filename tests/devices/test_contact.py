@@ -17,7 +17,7 @@ def test_it_is_shut_then_open_then_left_open_then_shut() -> None:
         door.handle_timer(at)
         door.contact(closed, at)
         states.append(door.state)
-    assert states == [Door.SHUT, Door.SHUT, Door.OPEN, Door.LEFT_OPEN, Door.SHUT]
+    assert states == [Door.CLOSED, Door.CLOSED, Door.OPEN, Door.LEFT_OPEN, Door.CLOSED]
 
 
 def test_only_changes_are_told() -> None:

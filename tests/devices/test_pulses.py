@@ -59,8 +59,8 @@ class Relays(RuleBasedStateMachine):
 
     @rule(seconds=st.floats(0.1, 10))
     def wait(self, seconds: float) -> None:
-        self.now += seconds
-        over = {name for name, until in self.until.items() if self.now - seconds < until <= self.now}
+        before, self.now = self.now, self.now + seconds
+        over = {name for name, until in self.until.items() if before < until <= self.now}
         assert set(self.pulses.due(self.now)) == over
 
     @invariant()

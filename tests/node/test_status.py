@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from meshdoor.control import Json
+from meshdoor.devices.troubles import Kind, Trouble
 from meshdoor.mesh.alarms import Alarm, AlarmKind
 from meshdoor.mesh.newcomers import Newcomer
 from meshdoor.mesh.peer import Peer, State
@@ -135,8 +136,19 @@ def test_newcomers_and_alarms() -> None:
         "age_s": 5.0,
     }
     assert document["newcomers"][1]["address"] is None
-    assert document["alarms"] == [{"kind": "two hosts", "text": "two", "hint": alarm.hint}]
+    said = {"kind": "two hosts", "text": "two", "hint": alarm.hint, "since": 0, "on": True}
+    assert document["alarms"] == [said | {"name": device_id(key(2)), "id": device_id(key(2))}]
     assert document["attention"] == ["two"]
+
+
+def test_what_sensors_say() -> None:
+    trouble = Trouble(Kind.TAMPER, key(2), "Gate", NOW)
+    gate = peer(2, "Gate", Role.DOOR)
+    document = describe(view(gate, troubles=[trouble], contacts={key(2): "left open", key(1): ""}))
+    (alarm,) = document["alarms"]
+    assert (alarm["kind"], alarm["name"], alarm["id"], alarm["on"]) == ("tamper", "Gate", device_id(key(2)), True)
+    assert document["attention"] == ["Gate is being taken off its wall"]
+    assert [row(document, name)["contact"] for name in ("Gate", "Hall")] == ["left open", None]
 
 
 def test_what_needs_attention() -> None:
