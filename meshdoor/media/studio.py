@@ -20,8 +20,8 @@ from meshdoor.media.channel import Channel, Receiver, Sender
 from meshdoor.media.encoder import Coded
 from meshdoor.media.leg import Emit
 from meshdoor.media.messages import Device, Event, Hello, StreamPlan
-from meshdoor.media.opening import open_source
 from meshdoor.media.sound_desk import SoundDesk
+from meshdoor.media.source import open_source
 from meshdoor.media.video_receiver import VideoReceiver
 from meshdoor.media.video_stream import VideoSender, VideoStream
 
