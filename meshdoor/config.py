@@ -26,6 +26,9 @@ A file is TOML, found at `--config FILE`, else `config.toml` in the state direct
     [calls]
     auto_answer = ["Hall"]      # rooms whose calls and pages are answered here without a person: names or ids
 
+    [screen]                    # the screen on the wall (meshdoor/settings/screen.py)
+    theme = "dark"
+
     [web]                       # the page of phones; a screen serves it when there is a phone
     port = 8443                 # TCP; 0 takes any
     certificate = "fullchain.pem"   # one of your own, else the node makes one
@@ -57,6 +60,8 @@ from meshdoor.errors import ConfigError
 from meshdoor.settings.camera import CameraConfig
 from meshdoor.settings.devices import DevicesConfig, OutputPin, check_once
 from meshdoor.settings.lock import check_relay
+from meshdoor.settings.screen import ScreenConfig
+from meshdoor.settings.sound import SoundConfig
 
 SYSTEM_FILE = Path("/etc/meshdoor/config.toml")
 MAX_NAME = 64
@@ -106,6 +111,7 @@ class MediaConfig:
     camera: `auto` (what is found, else the test card; at a screen none), `card` (a synthetic test card), `none`,
     `rpicam` (a Pi camera; `rpicam:1` is the second), a V4L2 device such as `/dev/video0`, an `rtsp://` URL or a video
     file.
+    display: `auto` or `sdl` (a screen, at a node that is one).
     microphone: `tone`, `tone:HERTZ`, `silence` or a WAV file. speaker, display: `null`, or `file`, which writes what
     was heard and seen to `out_dir`. bitrate is in bits a second.
     """
@@ -113,7 +119,7 @@ class MediaConfig:
     camera: str = field(default="card", repr=False)  # an RTSP URL may hold a password
     microphone: str = "tone"
     speaker: str = "null"
-    display: str = "null"
+    display: str = "auto"
     out_dir: str = ""
     width: int = 1280
     height: int = 720
@@ -178,6 +184,8 @@ class Config:
     ring: RingConfig = field(default_factory=RingConfig)
     calls: CallsConfig = field(default_factory=CallsConfig)
     media: MediaConfig = field(default_factory=MediaConfig)
+    screen: ScreenConfig = field(default_factory=ScreenConfig)
+    sound: SoundConfig = field(default_factory=SoundConfig)
     camera: CameraConfig = field(default_factory=CameraConfig)
     lock: LockConfig | None = None
     web: WebConfig = field(default_factory=WebConfig)

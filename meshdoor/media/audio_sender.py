@@ -65,6 +65,7 @@ class Talk:
     ) -> None:
         self.metronome = Metronome(self._beat)
         self.duplex: Duplex = Open()
+        self.muted = False  # what is sent is silence
         self._microphone = microphone
         self._clock = clock
         self._tell = tell
@@ -114,7 +115,7 @@ class Talk:
         piece = self._microphone.read()
         if piece is None:
             return
-        piece = self.duplex.said(piece)
+        piece = self.duplex.said(bytes(len(piece)) if self.muted else piece)
         now = self._clock()
         for track in tuple(self._tracks.values()):
             if track.outlet.watched:

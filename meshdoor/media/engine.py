@@ -47,6 +47,7 @@ from meshdoor.media.messages import (
     LegOpened,
     LegStatistics,
     Message,
+    Mute,
     Near,
     OpenLeg,
     Ping,
@@ -101,6 +102,7 @@ class Engine:
             Dtmf: lambda command: self._leg(command.leg).dtmf(command.digits),
             **dict.fromkeys(SOUNDS, self._sound),
             Snapshot: self._snapshot,
+            Mute: self._mute,
             ShowWall: lambda command: self._wall.tell(command.state),
             Near: lambda command: self._wall.near(),
             GetStatistics: self._statistics,
@@ -259,6 +261,9 @@ class Engine:
         if isinstance(leg, WebrtcLeg):
             self._spawn(leg.aclose())
         return last
+
+    def _mute(self, command: Mute) -> None:
+        self._devices.sound.talk.muted = command.on
 
     def _sound(self, command: SoundCommand) -> None:
         self._devices.sound.handle(command)

@@ -43,6 +43,7 @@ from meshdoor.media.messages import (
     LegOpened,
     LegStatistics,
     Message,
+    Mute,
     Near,
     OpenLeg,
     Ping,
@@ -167,6 +168,10 @@ class Engine:
 
     async def snapshot(self, path: str, leg: str | None = None) -> None:
         await self._ask(Snapshot(path, leg), Done)
+
+    async def mute(self, on: bool) -> None:
+        """One engine forgets it when it dies."""
+        await self._ask(Mute(on), Done)
 
     async def show_wall(self, state: WallState) -> None:
         """Raises EngineError where there is no screen on the wall."""

@@ -97,6 +97,11 @@ class Gallery:
             return self._of_code(what, picture)
         return None
 
+    @property
+    def waits(self) -> bool:
+        """Is a file being read?"""
+        return not self._asked <= self._loaded.keys()
+
     def clear(self) -> None:
         """The textures are lost, or the pictures are no longer wanted."""
         self._filled.clear()
@@ -155,8 +160,8 @@ class Gallery:
         import segno  # loaded with the first code
 
         code = segno.make(text, error="m", micro=False)
-        modules = code.symbol_size(border=QUIET)[0]
-        scale = side // modules
+        modules = int(code.symbol_size(border=QUIET)[0])
+        scale = int(side // modules)
         if scale < 1:
             return None
         rows = [
@@ -173,7 +178,7 @@ def placed(texture: Texture, box: Box, *, cover: bool) -> Drawable:
         width = min(texture.width, round(texture.height * box.w / box.h))
         height = min(texture.height, round(texture.width * box.h / box.w))
         part = (texture.width - width) // 2, (texture.height - height) // 2, width, height
-        return Drawable(texture, part, tuple(box))
+        return Drawable(texture, part, (box.x, box.y, box.w, box.h))
     width, height = (box.w, round(high / texture.width)) if wide > high else (round(wide / texture.height), box.h)
     left, top = box.x + (box.w - width) // 2, box.y + (box.h - height) // 2
     return Drawable(texture, (0, 0, texture.width, texture.height), (left, top, width, height))

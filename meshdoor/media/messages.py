@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from meshdoor.config import IceServer
 from meshdoor.media import wire
 from meshdoor.rtp.srtp_keys import MasterKey
+from meshdoor.settings.camera import CameraConfig
 from meshdoor.wall.model import WallState
 
 MAX_MESSAGE = 128 * 1024  # bytes of a datagram; below the send buffer of a socket pair
@@ -52,7 +53,8 @@ class WallFormat:
 class Hello:
     """The first command: the devices of this node. Answer: `Ready`.
 
-    camera: `card` (the test card), `none`, `rpicam`, a file, a V4L2 device `/dev/video0`, or an `rtsp://` URL.
+    camera: `auto`, `card` (the test card), `none`, `rpicam`, a file, a V4L2 device `/dev/video0`, or an `rtsp://` URL;
+    `pictures`: what becomes of its pictures.
     microphone: `auto`, `sdl` or `sdl:NAME` (a sound card), `tone` or `tone:HERTZ`, `silence`, or a WAV file. speaker:
     `auto`, `sdl` or `sdl:NAME`. speaker, display: `null`, or `file`: what was heard and seen is written to `out_dir`.
     echo: see `meshdoor.settings.sound`; it matters where both are a sound card.
@@ -68,6 +70,7 @@ class Hello:
     video: VideoFormat = VideoFormat()
     echo: str = "auto"
     wall: WallFormat = WallFormat()
+    pictures: CameraConfig = CameraConfig()
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,6 +262,13 @@ class Snapshot:
 
     path: str
     leg: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """The microphone gives silence, and goes on; or no longer."""
+
+    on: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -467,6 +477,7 @@ Command = (
     | Hush
     | Chime
     | Snapshot
+    | Mute
     | ShowWall
     | Near
     | GetStatistics

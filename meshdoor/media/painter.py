@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable
 from typing import Any, Final
 
-from meshdoor.media import masks, page, sdl
+from meshdoor.media import masks, page_files, sdl
 from meshdoor.media.gallery import Drawable, Gallery, Live
 from meshdoor.media.lettering import Lettering
 from meshdoor.media.textures import Texture, Textures
@@ -46,6 +46,11 @@ class Painter:
             self._draw(item)
         if dim:
             self._window.fill((0, 0, *self._window.size), BLACK._replace(a=dim))
+
+    @property
+    def waits(self) -> bool:
+        """Will there be a picture soon that is missing now?"""
+        return self._gallery.waits
 
     def presented(self, now: float) -> None:
         """What was drawn is seen now."""
@@ -116,7 +121,7 @@ class Painter:
         self._window.copy(drawn.handle, (left, top, size, size))
 
     def _symbol(self, name: str, size: int) -> Texture | None:
-        path = page.drawings().get(name)
+        path = page_files.drawings().get(name)
         return None if path is None else self._small.of_mask(icons.mask(path, size), size, size)
 
     def _picture(self, picture: Picture) -> None:

@@ -133,9 +133,9 @@ class WaylandPanel(NoPanel):
         self.power(True)
 
 
-def find(driver: str, backlights: Path = BACKLIGHTS) -> Panel:
-    """That of a window with this driver of SDL."""
-    found = sorted(backlights.glob("*/bl_power"))
+def find(driver: str, backlights: Path | None = None) -> Panel:
+    """That of a window over the whole screen, with this driver of SDL."""
+    found = sorted((backlights or BACKLIGHTS).glob("*/bl_power"))
     if found and os.access(found[0], os.W_OK):
         return Backlight(found[0].parent)
     if driver == "x11":

@@ -20,7 +20,7 @@ from typing import Any, Final
 import av
 
 from meshdoor.errors import EngineError
-from meshdoor.media import fonts, page, panel
+from meshdoor.media import fonts, page_files, panel
 from meshdoor.media.gallery import Live
 from meshdoor.media.lettering import Lettering
 from meshdoor.media.messages import FAILED, OK, STAND_IN, Device, Event, Touched, WallFormat
@@ -133,7 +133,9 @@ class Wall:
         try:
             width, height = window.size
             self._tell(Device("display", OK, f"{width}x{height}, {window.driver}"))
-            _Showing(window, painter, lettering, self._tell).run(self._closed, self._take)
+            surface = Surface(Size(width, height), lettering.measure, local, page_files.words)
+            showing = _Showing(window, painter, surface, self._tell, whole=self._format.size is None)
+            showing.run(self._closed, self._take)
         finally:
             with self._lock:
                 self._window = None
@@ -145,16 +147,16 @@ class Wall:
 class _Showing:
     """While there is a window; all of it in the wall's thread."""
 
-    def __init__(self, window: Window, painter: Painter, lettering: Lettering, tell: Tell) -> None:
+    def __init__(self, window: Window, painter: Painter, surface: Surface, tell: Tell, whole: bool) -> None:
+        """`whole`: the window has the screen for itself, and may switch it off."""
         self._window = window
         self._painter = painter
         self._tell = tell
-        self._panel = panel.find(window.driver)
+        self._panel = panel.find(window.driver) if whole else panel.NoPanel()
         self._dim = 0
         self._brightness = 0
         self._stale = True
         self._scene = Scene()
-        surface = Surface(Size(*window.size), lettering.measure, local, page.words)
         self._navigator = Navigator(surface, time.monotonic())
 
     def run(self, closed: threading.Event, take: Callable[[], News]) -> None:

@@ -65,7 +65,10 @@ class Window:
     def __init__(self, shape: Shape) -> None:
         self._sdl = sdl.library()
         self._shape = shape
-        self._window = self._renderer = self._target = None
+        self._window: Any = None
+        self._renderer: Any = None
+        self._target: Any = None
+        self._nudge_type = 0
         self._nudged = Condition()
         self._due = False
         sdl.begin(sdl.Part.VIDEO)
