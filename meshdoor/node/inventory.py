@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import importlib.util
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, TypeVar
 
@@ -91,7 +91,12 @@ def rows(config: Config, role: Role, facts: Facts, states: Mapping[str, str]) ->
         *_key_rows(config, facts),
         *_lock_rows(config, role, facts),
     ]
-    return [Row(row.kind, row.name, row.used, row.why, states.get(row.kind, "") if row.used else "") for row in found]
+    return [replace(row, state=states.get(row.kind, "")) if _is_known(row) else row for row in found]
+
+
+def _is_known(row: Row) -> bool:
+    """Does a running node tell of it? Of buttons of those at pins."""
+    return row.used and (row.kind != "button" or row.name.startswith("gpio:"))
 
 
 def _camera_rows(wanted: str, role: Role, facts: Facts) -> Iterator[Row]:

@@ -19,7 +19,7 @@ from meshdoor.node import journal
 COMMAND: Final = (sys.executable, "-m", "meshdoor.node.keeper")
 PATIENCE: Final = 1.0  # seconds for an order, and for the end of a pulse that is due; then the keeper hangs
 BEGIN: Final = 3.0  # seconds that an order waits for a keeper that begins
-START: Final = 20.0  # seconds for a keeper to begin: a Pi that boots is busy
+START: Final = 60.0  # seconds for a keeper to begin: a Pi that boots is busy
 FIRST_BACK_OFF, MAX_BACK_OFF = 0.02, 30.0  # seconds; the first is short: until then a relay may be on
 LONG_LIVED: Final = 10.0
 
@@ -31,9 +31,11 @@ class Pins:
 
     def __init__(self, wiring: Wiring, on_input: OnInput, command: Sequence[str] = COMMAND) -> None:
         self.why: dict[str, str] = dict.fromkeys((*wiring.inputs, *wiring.outputs), "the pin keeper does not run")
+        self.tried = False  # until then nothing is known of any pin
         self.contacts: dict[str, bool] = {}  # as they were last
         self.pid: int | None = None  # of the process that watches
         self.worker: int | None = None  # of the one that holds the pins
+        self.changed: Callable[[], None] = _ignore  # told when `why` has changed
         self._wiring = wiring
         self._on_input = on_input
         self._command = tuple(command)
@@ -183,8 +185,10 @@ class Pins:
         elif kind == "no pins":
             self._no_pins(why, str(said.get("hint", "")))
         elif kind == "ready":
+            self.tried = True
             self.worker, self._hopeless = said["pid"], False
             self._ready.set()
+            self.changed()
 
     def _wired(self, name: str, why: str) -> None:
         if why and why != self.why.get(name):
@@ -195,7 +199,12 @@ class Pins:
         if why not in self.why.values():
             journal.warn("pins", f"{why}; {hint}")
         self.why = dict.fromkeys(self.why, why)
-        self._hopeless = True
+        self._hopeless = self.tried = True
+        self.changed()
+
+
+def _ignore() -> None:
+    """Nobody wants to know."""
 
 
 async def _gone(process: Process) -> None:

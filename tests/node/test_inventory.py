@@ -95,7 +95,9 @@ def test_pins_and_what_a_running_node_says_of_them() -> None:
 
 def test_buttons_that_are_at_no_pin() -> None:
     buttons = ("key:enter", "evdev:/dev/input/event7", f"http:8087:{SECRET}")
-    names = [(row.name, row.why) for row in said(Config(devices=DevicesConfig(buttons=buttons)))["button"]]
+    found = said(Config(devices=DevicesConfig(buttons=buttons)), button="failed")["button"]
+    assert {row.state for row in found} == {""}
+    names = [(row.name, row.why) for row in found]
     assert names == [
         ("/dev/input/event0 A pad, key 28", "the settings say so"),
         ("/dev/input/event7, any key", "it is not there"),
