@@ -121,10 +121,12 @@ class PipeSource:
                 self._watched.remove(self._words)  # it tells nothing any more
 
     def _take_size(self) -> None:
-        found = _CONFIGURED.search(self._told)
-        if found is None:
-            return
-        self._told = self._told[found.end() :]
+        """What it says last counts."""
+        for found in _CONFIGURED.finditer(self._told):
+            self._configured(found)
+        self._told = _CONFIGURED.sub(b"", self._told)
+
+    def _configured(self, found: re.Match[bytes]) -> None:
         size = int(found[1]), int(found[2])
         if found[3] not in {b"YUV420", b"YU12"} or size[0] % 2 or size[1] % 2:
             raise EngineError(f"{self._name} gives {found[3].decode()} pictures at {size[0]}x{size[1]}")

@@ -66,6 +66,8 @@ while True:
         continue
     if word == "die":
         end(rest[0])
+    if word == "none":
+        end("no cameras available")
     if word == "resize":
         width, height = map(int, rest[0].split())
         rest = []
