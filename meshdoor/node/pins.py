@@ -20,7 +20,7 @@ COMMAND: Final = (sys.executable, "-m", "meshdoor.node.keeper")
 PATIENCE: Final = 1.0  # seconds for an order, and for the end of a pulse that is due; then the keeper hangs
 BEGIN: Final = 3.0  # seconds that an order waits for a keeper that begins
 START: Final = 60.0  # seconds for a keeper to begin: a Pi that boots is busy
-FIRST_BACK_OFF, MAX_BACK_OFF = 0.02, 30.0  # seconds; the first is short: until then a relay may be on
+FIRST_BACK_OFF, MAX_BACK_OFF = 0.02, 5.0  # seconds; the first is short: until then a relay may be on
 LONG_LIVED: Final = 10.0
 
 OnInput = Callable[[str, bool], None]
@@ -151,10 +151,9 @@ class Pins:
             self._end(str(error))
         finally:
             late.cancel()
+            worker = self.worker
             self._forget()
-            # It sees the end of its orders, puts every relay to rest and goes.
-            process.stdin.close()
-            await _gone(process)
+            await _gone(process, worker)
 
     def _not_ready(self) -> None:
         if not self._ready.is_set():
@@ -207,15 +206,30 @@ def _ignore() -> None:
     """Nobody wants to know."""
 
 
-async def _gone(process: Process) -> None:
-    """Whatever happens here, no keeper is left behind."""
+async def _gone(process: Process, worker: int | None) -> None:
+    """It sees the end of its orders, puts every relay to rest and goes.
+
+    A worker that does not is killed, then its watcher does that. Whatever happens here, none is left behind.
+    """
+    assert process.stdin is not None
+    process.stdin.close()
     try:
+        if not await _ended(process) and worker is not None:
+            journal.warn("pins", "the pin keeper does not end, and is killed")
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+            await _ended(process)
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        await process.communicate()
+
+
+async def _ended(process: Process) -> bool:
+    """Both of its processes, within our patience."""
+    with suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE):
-            await process.wait()
-    except (TimeoutError, asyncio.CancelledError) as error:
-        journal.warn("pins", "the pin keeper does not end, and is killed")
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-        if isinstance(error, asyncio.CancelledError):
-            raise
+            await process.communicate()
+            return True
+    return False
