@@ -169,7 +169,7 @@ def a_press_goes_through(machine: Machine) -> None:
     machine.run("meshdoor", "pair", "--state", "/var/lib/kitchen", "gate", "--code", code)
     machine.until("meshdoor status --state /var/lib/gate", "A press now would ring 1 screen")
     machine.run("sh", "-c", "meshdoor ring --wait --state /var/lib/gate >/tmp/ring 2>&1 &")
-    told = machine.until("cat /tmp/ring", "kitchen shows the visitor", patience=20.0)
+    told = machine.until("cat /tmp/ring", "has the first picture after", patience=20.0)
     print("   ", *told.strip().splitlines(), sep="\n    ")
 
 
