@@ -100,7 +100,7 @@ class WallBoard:
         finally:
             self._tasks = None
             await self._acts.close()
-            self._files.close()
+            await self._files.close()
 
     def near(self) -> None:
         """Somebody is in front of it."""
@@ -324,6 +324,8 @@ class WallBoard:
         """Something happened to a call."""
         if event["event"] == "visitor" and event.get("from"):
             self._givers[event["visit"]] = event["from"]
+        if event["event"] == "motion" and event.get("on"):
+            self.near()
         self._changed.set()
 
     def _media(self, event: media.Event) -> None:
