@@ -16,17 +16,26 @@ from meshdoor.node.wallacts import WallActs, Words
 from meshdoor.wall import model
 
 
+VERBS = (
+    "answer", "decline", "hangup", "talk", "page", "monitor", "call", "open", "hand over", "pair", "found", "rename",
+    "alarms_clear",
+)  # fmt: skip
+
+
 class FakeBoard:
     def __init__(self) -> None:
         self.notices: list[model.Notice] = []
         self.invited: list[model.Invited | None] = []
         self.done: list[tuple[object, ...]] = []
+        self.shown = asyncio.Event()
 
     def notice(self, notice: model.Notice) -> None:
         self.notices.append(notice)
 
     def show_invited(self, invited: model.Invited | None) -> None:
         self.invited.append(invited)
+        if invited is None:
+            self.shown.set()
 
     def dismiss(self, alarm: str) -> None:
         self.done.append(("dismiss", alarm))
@@ -61,8 +70,7 @@ class House:
         self.asked: list[tuple[str, dict[str, Json]]] = []
         self.answers: dict[str, Any] = {"open": {"simulated": False}, "pair": {"name": "Shed"}}
         self.joined = asyncio.Event()
-        names = ["answer", "decline", "hangup", "talk", "page", "monitor", "call", "open", "pair", "found", "rename", "alarms_clear"]
-        verbs: dict[str, Verb] = {name: self._verb(name) for name in (*names, "hand over")}
+        verbs: dict[str, Verb] = {name: self._verb(name) for name in VERBS}
         self.acts = WallActs(verbs | {"phone add": self._phone_add}, self.board, lambda: "me")
 
     def _verb(self, name: str) -> Verb:
@@ -161,8 +169,7 @@ async def test_a_phone_comes_in(monkeypatch: pytest.MonkeyPatch) -> None:
     await asyncio.sleep(0)
     house.joined.set()
     async with asyncio.timeout(5):
-        while len(house.board.invited) < 3:
-            await asyncio.sleep(0)
+        await house.board.shown.wait()
     shown = model.Invited("Ann", "https://x/#t", 600.0)
     assert house.board.invited == [shown, model.Invited("Ann", "https://x/#t", 600.0, joined=True), None]
     await house.acts.close()
