@@ -92,7 +92,7 @@ class FakeX:
 
 
 def test_x() -> None:
-    """Seen on Xorg with its dummy driver, too; Xvfb has no DPMS."""
+    """No X server without a graphics card has DPMS, so its two libraries are stood in for."""
     x = FakeX()
     found = panel.XPanel(x, x, object())
     assert found.power(False)

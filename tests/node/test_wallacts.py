@@ -15,7 +15,6 @@ from meshdoor.node import wallacts
 from meshdoor.node.wallacts import WallActs, Words
 from meshdoor.wall import model
 
-
 VERBS = (
     "answer", "decline", "hangup", "talk", "page", "monitor", "call", "open", "hand over", "pair", "found", "rename",
     "alarms_clear",
