@@ -87,7 +87,7 @@ def from_nothing_to_nothing(machine: Machine) -> None:
             others_are_removed(machine)
             it_is_taken_away(machine)
     left = [path for path in differing(machine.files(*PLACES), before) if not THEIRS.search(path)]
-    assert left == []
+    assert left == [], left
 
 
 def nothing_is_left_to_do(machine: Machine) -> None:
