@@ -40,6 +40,7 @@ from meshdoor.node.phone_part import LoadWeb, Parts, PhonePart
 from meshdoor.node.recall import HistoryVerbs
 from meshdoor.node.reporting import Reporting, opening_of, tell_opening
 from meshdoor.node.ringing import CallVerbs
+from meshdoor.node.sounding import Sounding
 from meshdoor.node.status import describe
 from meshdoor.node.terminal import typed_line
 from meshdoor.node.verbs import Verbs
@@ -138,6 +139,7 @@ class Node:
                 | house.alarming.table()
             )
             wall = self._wall(calls, openings, verbs_of_mesh, verbs)
+            sounding = self._sounding(calls, wall)
             await stack.enter_async_context(serve(self._state.path, verbs))
             async with asyncio.TaskGroup() as tasks:
                 self._tasks = tasks
@@ -149,6 +151,8 @@ class Node:
                     tasks.create_task(self._begin(enrolment, interactive)),
                     tasks.create_task(phones.run()),
                     tasks.create_task(devices.run(calls)),
+                    tasks.create_task(sounding.run()),
+                    tasks.create_task(calls.listen(sounding.heard)),
                 ]
                 if self._history is not None:
                     running.append(tasks.create_task(self._history.run()))
@@ -215,6 +219,15 @@ class Node:
         language = self._config.screen.language
         parts = WallParts(self._house, calls, view, self._history, verbs, status, language)
         return WallBoard(parts, wishes, partial(self._state.save_table, Table.WALL))
+
+    def _sounding(self, calls: CallService, wall: WallBoard | None) -> Sounding:
+        sounding = Sounding(self._config, self._house.role, calls.engine)
+        calls.media_watchers.append(sounding.told)
+        if wall is not None:
+            wall.wished.append(sounding.wished)
+            wall.silenced.append(sounding.silenced)
+            sounding.wished(wall.wishes)
+        return sounding
 
     def _opened(self, audit: Audit) -> None:
         """The lock of this node was asked to open."""
