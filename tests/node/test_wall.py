@@ -12,6 +12,7 @@ from meshdoor.calls.incoming import State
 from meshdoor.calls.plan import Kind
 from meshdoor.control import Json
 from meshdoor.errors import EngineError
+from meshdoor.media import echo
 from meshdoor.media import messages as media
 from meshdoor.node.condition import Told
 from meshdoor.node.house import House
@@ -101,7 +102,12 @@ class Wall:
             membership=self.screen,
             name="Hall",
             watchers=[],
-            conditions=SimpleNamespace(devices={"speaker": Told(media.FAILED, "unplugged")}),
+            conditions=SimpleNamespace(
+                devices={
+                    "speaker": Told(media.FAILED, "unplugged"),
+                    "echo": Told(media.OK, echo.DESCRIBED[echo.HALF_DUPLEX]),
+                }
+            ),
             desk=SimpleNamespace(status=lambda now: None, open=False),
             peers=SimpleNamespace(homes=frozenset),
         )
@@ -237,7 +243,9 @@ async def test_settings_are_kept() -> None:
     wall.board.wished.append(wished.append)
     async with wall.running():
         wall.calls.heard(media.Touched("set", ("volume", "3"), 1.0))
-        assert (await wall.seen(lambda state: state.settings.volume == 3)).sound == model.Sound(speaker=False)
+        assert (await wall.seen(lambda state: state.settings.volume == 3)).sound == model.Sound(
+            half_duplex=True, speaker=False
+        )
         wall.calls.heard(media.Touched("set", ("volume", "33"), 1.0))
         (notice,) = (await wall.seen(lambda state: state.notices)).notices
         assert notice.kind == "bad"
