@@ -26,7 +26,7 @@ def bench() -> Iterator[Table]:
             node(folder / "door", "Gate", "door") as door,
         ):
             rows = list(_watched(screen, door))
-    notes = ("bytes are those of the log, too, which journald keeps in memory for 15 minutes", "nothing counts on tmpfs")
+    notes = ("bytes are those of the log, too, which journald keeps for 15 minutes", "nothing counts on tmpfs")
     yield Table("writes to the card", ("", "files", "bytes"), tuple(rows), notes)
 
 
