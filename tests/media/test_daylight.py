@@ -21,13 +21,10 @@ def test_the_mean_of_a_picture() -> None:
 def test_it_is_said_once_and_not_for_a_shadow() -> None:
     light = Daylight()
     assert [light.seen(120) for _ in range(LOOKS)] == [False] * (LOOKS - 1) + [True]
-    assert light.dark is False
     assert not any([light.seen(20), light.seen(20), light.seen(120), light.seen(20), light.seen(20)])
     assert light.seen(20)
-    assert light.dark is True
     assert not any(light.seen(level) for level in [DARK + 5] * 20)
     assert [light.seen(BRIGHT + 1) for _ in range(LOOKS)][-1]
-    assert light.dark is False
 
 
 def test_looks_are_rare() -> None:

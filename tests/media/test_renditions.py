@@ -118,8 +118,7 @@ async def test_a_link_that_stays_bad_gets_less_still() -> None:
         async with asyncio.timeout(8):
             while (await statistics(engine, "b0")).level < 2:
                 report(screen, 0.9)
-                shown = len(screen.sizes)
-                await screen.until_shown(shown + 5)
+                await screen.until_shown(len(screen.sizes) + 5)
         await screen.until(lambda: screen.sizes[-1][1] < HALF[1])
         shown = [number for number in screen.numbers if number is not None]
         assert shown == sorted(set(shown))
