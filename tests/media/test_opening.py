@@ -29,12 +29,14 @@ STANDS_IN = Device("camera", "stand-in", "no camera was found: a test card stand
 
 
 class Plugs:
-    """What is plugged in."""
+    """What is plugged in. `looks` counts how often somebody went through it."""
 
     def __init__(self, *cameras: FoundCamera) -> None:
         self.cameras = cameras
+        self.looks = 0
 
     def found(self) -> tuple[FoundCamera, ...]:
+        self.looks += 1
         return self.cameras
 
     def present(self) -> frozenset[str]:
@@ -86,6 +88,17 @@ def test_auto_takes_what_there_is_and_a_card_where_there_is_nothing() -> None:
     plugs.cameras = ()
     with pytest.raises(EngineError, match="imx708 is gone"):
         opener(wait)
+
+
+def test_no_visitor_waits_for_a_look_at_what_is_known() -> None:
+    plugs = Plugs(PI)
+    opener = plugs.opener()
+    for _ in range(3):
+        opener(wait)
+    assert plugs.looks == 1
+    plugs.cameras = (PI, FoundCamera("/dev/video0", "Webcam", ("mjpeg",)))
+    opener(wait)
+    assert plugs.looks == 2
 
 
 def test_a_card_makes_way_for_a_camera(monkeypatch: pytest.MonkeyPatch) -> None:
