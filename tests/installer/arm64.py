@@ -21,7 +21,8 @@ QEMU = "qemu-aarch64-static"
 EXTRAS = ("screen", "door", "lock", "aec")
 MODULES = (
     "zeroconf netifaces nacl.signing spake2 cryptography.x509 pylibsrtp av aiortc aioice rich aiohttp segno sdl2 "
-    "gpiozero lgpio livekit numpy meshdoor.cli meshdoor.node.node meshdoor.media.engine meshdoor.media.wall meshdoor.web.server"
+    "gpiozero lgpio livekit numpy meshdoor.cli meshdoor.node.node meshdoor.media.engine meshdoor.media.wall "
+    "meshdoor.web.server"
 )
 SCRIPT = f"""
 import importlib, platform, sys, warnings
