@@ -16,8 +16,8 @@ from meshdoor.media.sdl_audio import OpenCard, Way
 from meshdoor.media.sound import PIECE, SAMPLES, SILENCE
 from meshdoor.media.swresample import stretcher
 
-# Ours, in samples: against the pieces of the card (10 ms) and what the loop comes late by.
-CAPTURED = 240  # left over after a beat, at least
+# Ours, in samples: three quarters are more than the card takes and gives at once (10 ms).
+CAPTURED = 660  # left over after a beat, at least
 PLAYED = 720  # queued before one, at least
 
 
@@ -82,16 +82,19 @@ class CardMicrophone:
     def _keep_level(self, level: int) -> None:
         """What is too much is the oldest, so that what is said now is heard now."""
         if level > MOST:
-            self._leave_out(level - self.drift.margin)
-        elif self.drift.surplus and peak(self._store[:PIECE]) < QUIETEST:
-            self._leave_out(min(self.drift.surplus, level))
+            self._shift(level - self.drift.margin)
+            self.drift.restart()
+        elif self.drift.correction and peak(self._store[:PIECE]) < QUIETEST:
+            samples = min(self.drift.correction, level)
+            self._shift(samples)
+            self.drift.corrected(samples)
         else:
             self._stretcher.stretch(self.drift.observe(level))
 
-    def _leave_out(self, samples: int) -> None:
-        self.left_out += samples
-        self._store = self._store[2 * samples :]
-        self.drift.restart()
+    def _shift(self, samples: int) -> None:
+        """Leave out so many; below zero, put silence in."""
+        self.left_out += max(0, samples)
+        self._store = bytes(2 * max(0, -samples)) + self._store[2 * max(0, samples) :]
 
 
 class CardSpeaker:
@@ -124,7 +127,8 @@ class CardSpeaker:
         if moves:
             self._slot.moved = self._clock()
         if level > MOST or (not moves and level > self.drift.margin + SAMPLES):
-            self._leave_out(SAMPLES)
+            self.left_out += SAMPLES
+            self.drift.restart()
             return
         self._queue(card, piece, level)
         self._queued = card.queued()
@@ -144,10 +148,11 @@ class CardSpeaker:
         if level == 0:
             self.drift.ran_out()
             self._put(card, bytes(2 * self.drift.margin))
-        elif self.drift.surplus and peak(piece) < QUIETEST:
-            left_out = min(self.drift.surplus, SAMPLES)
-            self._leave_out(left_out)
-            piece = piece[2 * left_out :]
+        elif self.drift.correction and peak(piece) < QUIETEST:
+            samples = min(self.drift.correction, SAMPLES)
+            self.left_out += max(0, samples)
+            self.drift.corrected(samples)
+            piece = bytes(2 * max(0, -samples)) + piece[2 * max(0, samples) :]
         else:
             self._stretcher.stretch(self.drift.observe(level))
         self._put(card, self._stretcher.convert(piece))
@@ -155,7 +160,3 @@ class CardSpeaker:
     def _put(self, card: OpenCard, samples: bytes) -> None:
         if samples:
             card.write(samples, self.volume)
-
-    def _leave_out(self, samples: int) -> None:
-        self.left_out += samples
-        self.drift.restart()

@@ -45,6 +45,8 @@ class FakeCard:
 class FakeDriver:
     """`there` are the names of the cards that can be opened."""
 
+    kind = FakeCard
+
     def __init__(self, *there: str) -> None:
         self.there = list(there)
         self.cards: list[FakeCard] = []
@@ -59,7 +61,7 @@ class FakeDriver:
     def open(self, way: Way) -> OpenCard:
         if way.name not in self.there:
             raise EngineError(f"there is no card {way.name!r}")
-        self.cards.append(FakeCard(way.name))
+        self.cards.append(self.kind(way.name))
         return self.card
 
     def restart(self) -> None:

@@ -25,7 +25,7 @@ PLACES = (DOOR_HEARS, SCREEN_HEARS, DOOR_PLAYS, SCREEN_PLAYS)
 MICROPHONES = {"Door-mic": DOOR_HEARS, "Screen-mic": SCREEN_HEARS}
 MISSING = [tool for tool in ("pulseaudio", "pacat", "parec", "pactl", "espeak-ng") if shutil.which(tool) is None]
 AUTOGROUP, NICE = Path("/proc/self/autogroup"), -19
-WINDOW = RATE  # one second
+WINDOW = RATE // 2  # half a second
 FURTHEST = round(0.5 * RATE)  # of an echo
 
 _WORDS = ("--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no")
@@ -198,7 +198,7 @@ def lag_of(source: Samples, heard: Samples) -> tuple[int, float]:
 
 
 def lags(source: Samples, heard: Samples) -> tuple[list[float], list[float]]:
-    """In seconds, and the likeness, for each second of the source in which somebody speaks."""
+    """In seconds, and the likeness, for each half second of the source in which somebody speaks."""
     late, like = [], []
     loud = 0.2 * float(np.sqrt(np.mean(source[source != 0] ** 2)))
     for begin in range(0, len(source) - WINDOW - FURTHEST, WINDOW):

@@ -35,8 +35,8 @@ def test_a_card_is_opened_when_it_is_wanted_and_closed_after() -> None:
     assert bench.slot.card is bench.driver.card
     bench.slot.want(False)
     assert bench.after() == []
-    assert bench.slot.card is None
     assert bench.driver.card.closed
+    assert not bench.slot.wanted
 
 
 def test_a_card_that_is_not_there_is_told_of_once_and_tried_again() -> None:

@@ -5,42 +5,78 @@ from statistics import mean
 
 import pytest
 
-from meshdoor.media.drift import BAND, LIMIT, WINDOW, Drift
+from meshdoor.media.drift import BAND, LIMIT, MOST, WINDOW, Drift
 from meshdoor.media.sound import RATE, SAMPLES
 
 CHUNK = 480  # what a card takes at once
+LEAST = 720
 
 
-def played(ppm: float, seconds: int, busy: float = 0.0) -> tuple[list[float], list[int]]:
-    """A speaker whose card is `ppm` too fast: what was stretched, and the level before each beat. `busy`: how many
-    seconds a beat may come late."""
-    drift, dice = Drift(720), random.Random(1)
-    queued, taken = 1440.0, 0.0
-    stretched, levels = [], []
-    for beat in range(seconds * 50):
-        now = beat * 0.02 + dice.random() * busy
-        due = now * RATE * (1 + ppm / 1e6) // CHUNK * CHUNK
-        queued, taken = queued - (due - taken), due
-        levels.append(round(queued))
-        stretched.append(drift.observe(round(queued)))
-        queued += SAMPLES * (1 + stretched[-1] / 1e6)
-    return stretched, levels
+class Speaker:
+    """A card that is `ppm` too fast, and what was done about it. `busy`: how many seconds a beat may come late."""
+
+    def __init__(self, ppm: float, busy: float, quiet: float) -> None:
+        self.drift, self._dice = Drift(LEAST), random.Random(1)
+        self._rate, self._busy, self._quiet = RATE * (1 + ppm / 1e6), busy, quiet
+        self._queued, self._taken = 1440.0, 0.0
+        self.stretched: list[float] = []
+        self.levels: list[int] = []
+        self.corrections: list[int] = []
+        self._beat = 0
+
+    def plays(self, seconds: int) -> None:
+        for _ in range(seconds * 50):
+            self._beat += 1
+            due = (self._beat * 0.02 + self._dice.random() * self._busy) * self._rate // CHUNK * CHUNK
+            self._queued, self._taken = self._queued - (due - self._taken), due
+            self._write(round(self._queued))
+
+    def _write(self, level: int) -> None:
+        self.levels.append(level)
+        if level <= 0:
+            self.drift.ran_out()
+            self._queued = float(self.drift.margin)
+        elif self.drift.correction and self._dice.random() < self._quiet:
+            self.corrections.append(self.drift.correction)
+            self.drift.corrected(self.drift.correction)
+            self._queued -= self.corrections[-1]
+        else:
+            self.stretched.append(self.drift.observe(level))
+            self._queued += SAMPLES * self.stretched[-1] / 1e6
+        self._queued += SAMPLES
 
 
-@pytest.mark.parametrize("ppm", [-500, -100, 0, 100, 500])
-@pytest.mark.parametrize("busy", [0.0, 0.008])
-def test_a_level_stays_where_it_is_enough(ppm: float, busy: float) -> None:
-    stretched, levels = played(ppm, 1200, busy)
-    assert min(levels) > 0
-    assert max(levels) < 720 + BAND + CHUNK + 1000
-    # Without it 500 ppm would have made 28800 samples of difference.
-    assert mean(stretched[10_000:]) == pytest.approx(ppm, abs=25)
-    assert max(map(abs, stretched)) <= LIMIT
+CARDS = pytest.mark.parametrize("ppm", [-500, -100, 0, 100, 500])
+LOOPS = pytest.mark.parametrize("busy", [0.0, 0.008])
+
+
+@CARDS
+@LOOPS
+def test_clocks_become_known_from_what_is_corrected_where_it_is_quiet(ppm: float, busy: float) -> None:
+    speaker = Speaker(ppm, busy, quiet=0.2)
+    speaker.plays(1200)
+    assert min(speaker.levels) > 0
+    assert max(speaker.levels) < LEAST + 2 * BAND + CHUNK + SAMPLES
+    assert speaker.drift.known == pytest.approx(ppm, abs=50)
+    assert len(speaker.corrections) < 40
+    assert mean(speaker.stretched[-5000:]) == pytest.approx(ppm, abs=50)
+
+
+@CARDS
+@LOOPS
+def test_a_sound_without_a_pause_is_stretched_when_there_is_need(ppm: float, busy: float) -> None:
+    speaker = Speaker(ppm, busy, quiet=0.0)
+    speaker.plays(1200)
+    assert sum(level <= 0 for level in speaker.levels) <= 10
+    assert min(speaker.levels[len(speaker.levels) // 2 :]) > 0
+    assert max(speaker.levels) < MOST // 2
+    assert mean(speaker.stretched[-20_000:]) == pytest.approx(ppm, abs=50)
 
 
 def test_nothing_is_stretched_without_need() -> None:
     drift = Drift(240)
     assert {drift.observe(300 + beat % 5) for beat in range(1000)} == {0.0}
+    assert drift.correction == 0
 
 
 def test_it_is_never_heard() -> None:
@@ -48,14 +84,30 @@ def test_it_is_never_heard() -> None:
     assert min(drift.observe(20_000) for _ in range(1000)) == -LIMIT
 
 
-def test_a_surplus_is_what_was_there_for_seconds() -> None:
+def test_too_much_is_what_was_there_for_seconds() -> None:
     drift = Drift(240)
     for beat in range(2 * WINDOW):
         drift.observe(3000)
-        assert bool(drift.surplus) == (beat >= WINDOW - 1)
-    assert drift.surplus == 3000 - 240 - BAND // 2
+        assert bool(drift.correction) == (beat >= WINDOW - 1)
+    assert drift.correction == 3000 - 240 - BAND // 4
     drift.observe(500)
-    assert drift.surplus == 0
+    assert drift.correction == 0
+
+
+def test_too_little_is_put_in() -> None:
+    drift = Drift(240)
+    for _ in range(2 * WINDOW):
+        drift.observe(50)
+    assert drift.correction == 50 - 240 - BAND // 4
+
+
+def test_what_is_amiss_in_the_beginning_tells_nothing_of_the_clocks() -> None:
+    drift = Drift(240)
+    for _ in range(2 * WINDOW):
+        drift.observe(3000)
+    drift.corrected(drift.correction)
+    assert drift.known == 0.0
+    assert drift.lowest is None
 
 
 def test_a_margin_grows_when_it_was_not_enough_and_comes_back() -> None:
@@ -68,14 +120,3 @@ def test_a_margin_grows_when_it_was_not_enough_and_comes_back() -> None:
     for _ in range(60 * 60 * 50):
         drift.observe(4000)
     assert drift.margin == 240
-
-
-def test_a_restart_forgets_the_level_but_not_the_clocks() -> None:
-    drift = Drift(240)
-    for _ in range(2 * WINDOW):
-        drift.observe(0)
-    assert drift.ppm > 0
-    learnt = drift.ppm
-    drift.restart()
-    assert drift.lowest is None
-    assert drift.observe(5000) == learnt

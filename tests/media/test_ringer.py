@@ -19,7 +19,7 @@ class Stage:
         self.voices: set[object] = set()
         self.volume = 1.0
         self.now = 50.0
-        self.ringer = Ringer(self, self.set_volume)  # type: ignore[arg-type]
+        self.ringer = Ringer(self, self.set_volume)
 
     def add(self, voice: object) -> None:
         self.voices.add(voice)

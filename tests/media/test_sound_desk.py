@@ -38,9 +38,7 @@ class LiveCard(FakeCard):
 
 
 class LiveDriver(FakeDriver):
-    def open(self, way: object) -> LiveCard:  # type: ignore[override]
-        self.cards.append(LiveCard("a card"))
-        return self.cards[-1]  # type: ignore[return-value]
+    kind = LiveCard
 
 
 @pytest.fixture(autouse=True)
@@ -62,7 +60,7 @@ async def room(hello: Hello) -> AsyncIterator[Room]:
 
 @pytest.fixture
 def driver(monkeypatch: pytest.MonkeyPatch) -> FakeDriver:
-    made = LiveDriver()
+    made = LiveDriver("", "a card")
     monkeypatch.setattr(sound_desk, "SdlDriver", lambda: made)
     return made
 
@@ -116,7 +114,7 @@ async def test_echo_cancellation_is_loaded_in_the_background(driver: FakeDriver)
 
 
 async def test_it_rings_as_loud_as_it_is_told(driver: FakeDriver) -> None:
-    async with room(Hello("screen", "Hall", "none", "silence", "sdl")) as here:
+    async with room(Hello("screen", "Hall", "none", "silence", "sdl:a card")) as here:
         here.desk.handle(Sounds(0.7, ("marimba",)))
         here.desk.handle(Ring("marimba", 0.4))
         await until(lambda: driver.cards and len(driver.card.wrote) > 10 * PIECE)
@@ -128,14 +126,14 @@ async def test_it_rings_as_loud_as_it_is_told(driver: FakeDriver) -> None:
 
 
 async def test_a_short_sound(driver: FakeDriver) -> None:
-    async with room(Hello("screen", "Hall", "none", "silence", "sdl")) as here:
+    async with room(Hello("screen", "Hall", "none", "silence", "sdl:a card")) as here:
         here.desk.handle(Chime("knock", 0.5))
         await until(lambda: driver.cards and driver.card.closed)
         assert len(driver.card.wrote) > 10 * PIECE
 
 
 async def test_what_is_silenced_before_it_is_made_does_not_ring(driver: FakeDriver) -> None:
-    async with room(Hello("screen", "Hall", "none", "silence", "sdl")) as here:
+    async with room(Hello("screen", "Hall", "none", "silence", "sdl:a card")) as here:
         here.desk.handle(Ring("gong"))
         here.desk.handle(Hush())
         await until(lambda: "gong" in here.desk._tones)
@@ -143,7 +141,7 @@ async def test_what_is_silenced_before_it_is_made_does_not_ring(driver: FakeDriv
 
 
 async def test_a_sound_file_that_is_gone_rings_all_the_same(driver: FakeDriver, tmp_path: Path) -> None:
-    async with room(Hello("screen", "Hall", "none", "silence", "sdl")) as here:
+    async with room(Hello("screen", "Hall", "none", "silence", "sdl:a card")) as here:
         here.desk.handle(Ring(str(tmp_path / "dog.wav")))
         await until(lambda: driver.cards and len(driver.card.wrote) > 10 * PIECE)
         assert here.told("tone")[0][0] == "failed"
@@ -152,6 +150,6 @@ async def test_a_sound_file_that_is_gone_rings_all_the_same(driver: FakeDriver, 
 async def test_a_sound_file_of_ones_own(driver: FakeDriver, tmp_path: Path) -> None:
     path = tmp_path / "dog.wav"
     path.write_bytes(header(2 * RATE) + b"\0\x20" * RATE)
-    async with room(Hello("screen", "Hall", "none", "silence", "sdl")) as here:
+    async with room(Hello("screen", "Hall", "none", "silence", "sdl:a card")) as here:
         here.desk.handle(Ring(str(path)))
         await until(lambda: driver.cards and peak(driver.card.wrote) > 7000)

@@ -61,6 +61,10 @@ class Side:
         told = [device for device in self.devices if device.kind == kind]
         return told[-1].state if told else ""
 
+    @property
+    def works(self) -> bool:
+        return self.state("microphone") == self.state("speaker") == "ok"
+
     def text(self, kind: str) -> str:
         return next((device.text for device in reversed(self.devices) if device.kind == kind), "")
 
@@ -92,8 +96,7 @@ async def talk(duplex: str) -> AsyncIterator[tuple[Side, Side]]:
     async with side("door", "Door", duplex) as door, side("screen", "Screen", duplex) as screen:
         await screen.engine.start_leg(StartLeg(LEG, audio(door.opened, one, other), None, TALK))
         await door.engine.start_leg(StartLeg(LEG, audio(screen.opened, other, one), None, TALK))
-        for each in (door, screen):
-            await until(lambda each=each: each.state("microphone") == each.state("speaker") == "ok")
+        await until(lambda: door.works and screen.works)
         await asyncio.sleep(3.0)
         yield door, screen
 
@@ -171,24 +174,18 @@ async def test_a_microphone_that_is_unplugged_and_a_server_that_is_restarted(ser
             await asyncio.sleep(0.5)
         return soundhouse.decibels(heard[SCREEN_PLAYS]) > -50
 
-    async def come_back(sides: tuple[Side, Side]) -> None:
-        for each in sides:
-            for kind in ("microphone", "speaker"):
-                await until(lambda each=each, kind=kind: each.state(kind) == "ok")
-
-    async with talk(echo.OFF) as sides:
-        door = sides[0]
+    async with talk(echo.OFF) as (door, screen):
         assert await passes()
         await in_thread(server.unplug, "Door-mic")
         await until(lambda: door.state("microphone") == "failed")
         assert not await passes()
         await in_thread(server.plug, "Door-mic")
-        await come_back(sides)
+        await until(lambda: door.works and screen.works)
         assert await passes()
         await in_thread(server.stop)
         await until(lambda: door.state("microphone") == door.state("speaker") == "failed")
         await in_thread(server.start)
-        await come_back(sides)
+        await until(lambda: door.works and screen.works)
         await asyncio.sleep(2.0)
         assert await passes()
 

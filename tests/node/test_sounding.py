@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import suppress
 from dataclasses import replace
 
@@ -38,10 +38,10 @@ class Node:
         self.sounding = Sounding(self.config, role, self.engine)
         self.task = asyncio.create_task(self.sounding.run())
 
-    async def hears(self, *events: dict[str, object]) -> list[SoundCommand]:
+    async def hears(self, *events: Mapping[str, object]) -> list[SoundCommand]:
         """What follows from these."""
         for event in events:
-            self.sounding.heard(event)
+            self.sounding.heard(dict(event))
         return await self.said()
 
     async def said(self) -> list[SoundCommand]:
