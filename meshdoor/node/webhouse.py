@@ -156,7 +156,8 @@ class WebHouse:
 
     async def _tell_news(self) -> None:
         try:
-            home, missed = await self._view.home(), await self._view.missed()
+            missed = await self._view.missed()
+            home = await self._view.home_with(missed)
         except StateError as error:
             LOGGER.warning("phones are not told what is new: %s", error)
             return
