@@ -55,6 +55,7 @@ from meshdoor.media.messages import (
     decode,
     encode,
 )
+from meshdoor.media.outbox import Outbox
 from meshdoor.media.path import Path as Way
 from meshdoor.media.path import UdpPath
 from meshdoor.media.studio import NodeStudio
@@ -291,18 +292,14 @@ async def serve(port: socket.socket) -> None:
     """Until the other end is closed."""
     loop = asyncio.get_running_loop()
     port.setblocking(False)
-
-    def send(data: bytes) -> None:
-        """A node that does not read its events loses them."""
-        with suppress(BlockingIOError, ConnectionError):
-            port.send(data)
-
-    engine = Engine(send)
+    outbox = Outbox(loop, port)
+    engine = Engine(outbox.send)
     try:
         while data := await _receive(loop, port):
             engine.handle(data)
     finally:
         await engine.aclose()
+        outbox.close()
 
 
 async def _receive(loop: asyncio.AbstractEventLoop, port: socket.socket) -> bytes:

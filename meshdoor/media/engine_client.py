@@ -57,7 +57,7 @@ log = logging.getLogger(__name__)
 
 # All ours, in seconds.
 START_TIMEOUT = 20.0  # a Pi takes several to load its codecs
-ANSWER_TIMEOUT = 5.0
+ANSWER_TIMEOUT = 8.0  # a machine that is busy with much else takes seconds
 PING_INTERVAL = 5.0
 SHUTDOWN_TIMEOUT = 3.0
 FIRST_BACK_OFF, MAX_BACK_OFF = 0.1, 5.0
