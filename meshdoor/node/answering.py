@@ -19,7 +19,7 @@ from meshdoor.errors import EngineError, Refused, SdpError
 from meshdoor.media.messages import FirstPicture, Gates, LegOpened
 from meshdoor.mesh.frames import State as Busy
 from meshdoor.node import journal, media_plan
-from meshdoor.node.calling import ENGINE_PATIENCE, FAST, RETURN, Desk, open_leg
+from meshdoor.node.calling import FAST, RETURN, Desk, open_leg, read_pace
 from meshdoor.node.digits import Talk
 from meshdoor.node.media_plan import NOTHING, Streams
 from meshdoor.sip import events as sip
@@ -101,7 +101,7 @@ class Answering:
         press = event.request.headers.get("Meshdoor-Press") or ""
         leg = f"visit-{number}"
         self._visits[number] = Visit(number, door.key, press[:32], event.request.call_id, event.session, leg)
-        self._desk.hurry(door.key, FAST)
+        self._desk.hurry(door.key, read_pace(event.request.headers.get("Meshdoor-Pace")))
         visitor = {"event": "visitor", "visit": number, "door": door.name, "press": press[:32]}
         self._desk.publish(visitor | {"from": self._giver(event)})
         journal.say("ringing", f"somebody is at {door.name}", door=door.name)
@@ -262,11 +262,10 @@ class Answering:
         peer = self._desk.address(visit.door)
         visit.local = media_plan.local_address(peer)
         try:
-            async with asyncio.timeout(ENGINE_PATIENCE):
-                browser = media_plan.is_for_browser(offer)
-                visit.opened = await open_leg(self._desk, visit.leg, visit.local, browser)
+            browser = media_plan.is_for_browser(offer)
+            visit.opened = await open_leg(self._desk, visit.leg, visit.local, browser)
             visit.has_leg = True
-        except (EngineError, TimeoutError) as error:
+        except EngineError as error:
             journal.warn("media", f"no picture: {error}")
         if visit.session.over:
             await self._close(visit)
@@ -318,6 +317,7 @@ class Answering:
 
     def _accept(self, visit: Visit, now: float) -> None:
         visit.accepted = True
+        self._desk.hurry(visit.door, FAST)
         self._desk.publish({"event": "answered", "visit": visit.number, "door": self._desk.name_of(visit.door)})
         if visit.answer and not visit.session.over:
             visit.session.accept(visit.answer, now)

@@ -2,19 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from meshdoor.config import IceServer
+from meshdoor.errors import EngineError
 from meshdoor.media.engine_client import Engine
 from meshdoor.media.messages import LegOpened
+from meshdoor.mesh.wire import KEEP_ALIVE
 from meshdoor.sip.flow import Target
 from meshdoor.transport.endpoint import SipEndpoint
 
 FAST = 0.5  # seconds between keep-alives while somebody rings or talks: a loss shows within three
+CROWD = 16  # devices that are rung at that pace; of more, each gets fewer
 ENGINE_PATIENCE = 2.0  # seconds to wait for a media engine that starts, before it rings without a picture
 RETURN = 2.0  # seconds in which the link of who talks may come back
+
+
+def pace(rung: int) -> float:
+    """Seconds between keep-alives with each of so many devices that are rung."""
+    return FAST * max(1.0, rung / CROWD)
+
+
+def read_pace(text: str | None) -> float:
+    """The pace that a door asks for in its INVITE, which is never faster than a call's nor slower than at rest."""
+    try:
+        return min(max(FAST, float(text or FAST)), KEEP_ALIVE)
+    except ValueError:
+        return FAST
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +91,15 @@ class Desk(Protocol):
 
 
 async def open_leg(desk: Desk, leg: str, local: str, browser: bool) -> LegOpened:
-    """A leg from the address `local`; a browser may find others of this node. Raises EngineError."""
+    """A leg from the address `local`; a browser may find others of this node. Raises EngineError.
+
+    An engine that starts is waited for a little; one that is there and has much to do, for as long as it takes.
+    """
+    try:
+        async with asyncio.timeout(ENGINE_PATIENCE):
+            await desk.engine.wait_ready()
+    except TimeoutError:
+        raise EngineError("the media engine is not there yet") from None
     if not browser:
         return await desk.engine.open_leg(leg, local)
     findable = desk.findable()

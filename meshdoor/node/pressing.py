@@ -31,7 +31,7 @@ from meshdoor.calls.fork import RING_TIMEOUT, Fork, State
 from meshdoor.errors import EngineError, SdpError
 from meshdoor.media.messages import Gates
 from meshdoor.node import journal, media_plan
-from meshdoor.node.calling import ENGINE_PATIENCE, FAST, RETURN, Desk, open_leg
+from meshdoor.node.calling import FAST, RETURN, Desk, open_leg, pace
 from meshdoor.node.digits import Talk
 from meshdoor.node.line import Line
 from meshdoor.node.media_plan import Place
@@ -290,11 +290,12 @@ class Pressing:
             case Invite(branch=number, peer=peer):
                 giver = press.fork.winner.peer if press.fork.winner is not None else b""
                 press.lines[number] = Line(f"{press.id}-{number}", giver)
-                self._desk.hurry(peer, FAST)
+                self._desk.hurry(peer, pace(len(press.fork.branches)))
                 self._desk.spawn(self._invite(press, number, peer))
             case StartEarly(branch=number):
                 self._desk.spawn(press.lines[number].start(self._desk.engine, EARLY))
             case OpenTalk(branch=number):
+                self._desk.hurry(press.fork.branches[number].peer, FAST)
                 self._desk.spawn(press.lines[number].start(self._desk.engine, TALK))
             case CloseMedia(branch=number):
                 self._desk.spawn(self._close(press, number))
@@ -345,19 +346,18 @@ class Pressing:
         line.peer_host = self._desk.address(peer)
         line.local = local = media_plan.local_address(line.peer_host)
         try:
-            async with asyncio.timeout(ENGINE_PATIENCE):
-                line.opened = await open_leg(self._desk, line.leg, local, self._desk.is_browser(peer))
+            line.opened = await open_leg(self._desk, line.leg, local, self._desk.is_browser(peer))
             line.has_leg = True
-        except (EngineError, TimeoutError) as error:
+        except EngineError as error:
             journal.warn("media", f"no picture for {self._desk.name_of(peer)}: {error}")
         if line.given_up or not _goes_on(press, number):
             await self._close(press, number)
             self._feed(press, lambda fork, now: fork.rejected(number, 487, now))
             return
         line.plan = media_plan.offer(local, line.opened)
-        headers: tuple[tuple[str, str], ...] = (("Meshdoor-Press", press.id),)
+        headers = [("Meshdoor-Press", press.id), ("Meshdoor-Pace", f"{pace(len(press.fork.branches)):.3f}")]
         if line.giver:
-            headers += (("Meshdoor-Handover", line.giver.hex()),)
+            headers.append(("Meshdoor-Handover", line.giver.hex()))
         line.session = self._desk.endpoint.invite(target, media_plan.offer_body(line.plan), headers)
 
     async def _resume(self, press: Press, number: int) -> None:
