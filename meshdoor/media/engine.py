@@ -26,7 +26,7 @@ from meshdoor.media import rehearsal
 from meshdoor.media.background import wait_for_workers
 from meshdoor.media.bundle import Bundle
 from meshdoor.media.channel import Channel, ChannelOwner
-from meshdoor.media.leg import Leg
+from meshdoor.media.leg import Leg, Studio
 from meshdoor.media.messages import (
     AUDIO,
     MAX_MESSAGE,
@@ -57,6 +57,7 @@ from meshdoor.media.messages import (
 )
 from meshdoor.media.path import Path as Way
 from meshdoor.media.path import UdpPath
+from meshdoor.media.relay import Relay
 from meshdoor.media.studio import NodeStudio
 from meshdoor.media.webrtc_leg import WebrtcLeg
 
@@ -76,6 +77,7 @@ class Engine:
         self._clock = clock
         self._studio: NodeStudio | None = None
         self._legs: dict[str, Leg] = {}
+        self._relays: dict[str, Relay] = {}  # by the leg that is the source
         self._ticker: asyncio.TimerHandle | None = None
         self._next_statistics = 0.0
         self._opening: dict[str, asyncio.Task[None]] = {}
@@ -85,7 +87,7 @@ class Engine:
         self._handlers: dict[type, Callable[[Any], Answer | None]] = {
             Hello: self._hello,
             OpenLeg: self._open,
-            StartLeg: lambda command: self._leg(command.leg).start(command),
+            StartLeg: self._start,
             Gate: lambda command: self._leg(command.leg).gate(command.gates),
             CloseLeg: self._close_leg,
             KeyFrame: lambda command: self._devices.key_frame(),
@@ -229,6 +231,24 @@ class Engine:
             self._tick()
         return leg.opened
 
+    def _start(self, command: StartLeg) -> None:
+        leg = self._leg(command.leg)
+        leg.studio = self._studio_of(command)
+        leg.start(command)
+
+    def _studio_of(self, command: StartLeg) -> Studio:
+        """Whose media a leg has. Raises EngineError."""
+        studio, source = self._devices, command.source
+        if not source:
+            return studio
+        if source == command.leg:
+            if source not in self._relays:
+                self._relays[source] = Relay((studio.audio_ssrc, studio.video_ssrc), self._clock)
+            return self._relays[source].source
+        if source not in self._relays:
+            raise EngineError(f"{source} is no source")
+        return self._relays[source].branch
+
     def _close_leg(self, command: CloseLeg) -> LegStatistics:
         opening = self._opening.pop(command.leg, None)
         if opening is not None:
@@ -239,6 +259,7 @@ class Engine:
 
     def _end(self, name: str) -> LegStatistics:
         leg = self._legs.pop(name)
+        self._relays.pop(name, None)
         last = leg.close()
         if isinstance(leg, WebrtcLeg):
             self._spawn(leg.aclose())

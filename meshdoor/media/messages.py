@@ -153,6 +153,9 @@ class StartLeg:
     """Media flows from now on. Sent again for the same leg, it changes the plan; keys that stay the same go on where
     they were. A medium that is None is closed.
 
+    `source`: instead of this node's devices it has the media of another leg, which was started before (`relay`); a leg
+    that names itself is such a source.
+
     A WebRTC leg needs `ice`, once: its media flow when a way to the peer was found, under keys of DTLS; `LegFailed`
     tells that there is none, or none any more.
     """
@@ -162,6 +165,7 @@ class StartLeg:
     video: StreamPlan | None = None
     gates: Gates = Gates()
     ice: IceRemote | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
