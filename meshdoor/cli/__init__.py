@@ -22,6 +22,7 @@ VERBS = {
     "pair": ("pair",),
     "enrol": ("enrol",),
     "phone": ("phone",),
+    "adopt": ("adopt",),
     "ring": ("ring",),
     "answer": ("answer", "decline", "hangup"),
     "call": ("call", "monitor", "talk", "page", "calls"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from meshdoor.calls.clients import Client
 from meshdoor.calls.orders import Gates
 from meshdoor.errors import EngineError, SdpError
 from meshdoor.media import messages
@@ -23,6 +24,7 @@ class CallMedia:
         self._desk = desk
         self._name = name
         self._place: Place | None = None
+        self._client: Client | None = None
         self._plan: MediaPlan | None = None  # what we offered last
         self._streams = NOTHING
         self._gates: messages.Gates | None = None
@@ -45,12 +47,13 @@ class CallMedia:
             journal.warn("media", f"no call with {self._name}: {error}")
             return False
         self._place = Place(local, opened, host)
+        self._client = self._desk.client(peer)
         return True
 
     def offer(self, wish: Wish) -> bytes:
         """The first offer of a call of ours, whose leg is open."""
         assert self._place is not None
-        self._plan = media_plan.offer(self._place.local, self._place.opened, wish)
+        self._plan = media_plan.offer(self._place.local, self._place.opened, wish, self._client)
         return media_plan.offer_body(self._plan)
 
     def offer_again(self, wish: Wish, before: bytes) -> bytes:

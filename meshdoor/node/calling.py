@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from meshdoor.calls.clients import Client
 from meshdoor.config import IceServer
 from meshdoor.media.engine_client import Engine
 from meshdoor.media.messages import LegOpened
@@ -47,6 +48,9 @@ class Desk(Protocol):
 
     def is_browser(self, key: bytes) -> bool:
         """Does this member take WebRTC, rather than SDES?"""
+
+    def client(self, key: bytes) -> Client | None:
+        """How this member wants its media, if it is a SIP client."""
 
     def findable(self) -> Findable:
         """How browsers find this node now."""

@@ -11,8 +11,9 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from meshdoor.calls import plan
+from meshdoor.calls.clients import Client
 from meshdoor.calls.fork import State as ForkState
-from meshdoor.calls.hosts import host_of
+from meshdoor.calls.hosts import host_of, member_at
 from meshdoor.calls.policy import caller_of, policy_for
 from meshdoor.config import Config, IceServer
 from meshdoor.control import Json
@@ -26,6 +27,7 @@ from meshdoor.mesh.peers import Peer
 from meshdoor.node import journal
 from meshdoor.node.answering import Answering
 from meshdoor.node.attachments import Attachments
+from meshdoor.node.bridge import Bridges
 from meshdoor.node.calling import Findable
 from meshdoor.node.digits import Digits
 from meshdoor.node.house import House
@@ -40,6 +42,7 @@ from meshdoor.sip.message import Request
 from meshdoor.sip.uri import SipUri
 from meshdoor.transport.endpoint import SipEndpoint
 from meshdoor.transport.links import LinkTransport
+from meshdoor.transport.outside import Outside
 from meshdoor.transport.tcp import TcpTransport
 from meshdoor.transport.udp import UdpTransport, bind
 from meshdoor.transport.websocket import WebSocketTransport
@@ -57,6 +60,7 @@ class CallService:
 
     endpoint: SipEndpoint
     engine: Engine
+    outside: Outside
 
     def __init__(self, config: Config, house: House) -> None:
         self._house = house
@@ -75,6 +79,7 @@ class CallService:
         self._policy = plan.Policy(frozenset(config.calls.auto_answer))
         room = Settings(self._policy, self._camera() != "none", config.ring.timeout)
         self.talking = Talking(self, room, self.answering.in_call)
+        self.bridges = Bridges(self, self.attachments)
         self.digits = Digits(self, (self.pressing, self.answering, self.talking))
         house.on_sip = self._link.received
         house.on_peers = self._peers_changed
@@ -112,13 +117,15 @@ class CallService:
         except ConfigError as error:
             journal.warn("port", f"SIP: {error}: using another")
             streams = listen(0, hosts)
-        tcp = TcpTransport(streams)
+        tcp, udp = TcpTransport(streams), None
         self._house.sip_port = tcp.port
-        self.endpoint.add(tcp)
         try:
-            self.endpoint.add(UdpTransport(bind(tcp.port, hosts)))
+            udp = UdpTransport(bind(tcp.port, hosts))
         except ConfigError as error:
             journal.warn("port", f"SIP over UDP: {error}; {error.hint}")
+        self.outside = Outside(udp, tcp)
+        for transport in self.outside.transports:
+            self.endpoint.add(transport)
 
     async def _run_engine(self) -> None:
         """The engine starts when there is somebody to show pictures to or to see them from, and stays."""
@@ -164,12 +171,19 @@ class CallService:
         return Target(way.uri or SipUri("sip", user, None, host_of(key)), way.flow)
 
     def address(self, key: bytes) -> str:
+        client = self.client(key)
+        if client is not None:
+            return client.host
         node = self._node_of(key)
         return next((link.address.host for link in self._house.links.links() if link.key == node), "")
 
     def is_browser(self, key: bytes) -> bool:
         member = self.roster.member(key)
-        return member is not None and member.role is Role.PHONE
+        return member is not None and member.role is Role.PHONE and self.client(key) is None
+
+    def client(self, key: bytes) -> Client | None:
+        found = self.attachments.find(key)
+        return None if found is None else found.client
 
     def findable(self) -> Findable:
         servers = tuple(IceServer.parse(text) for text in self._config.web.ice_servers)
@@ -300,6 +314,10 @@ class CallService:
         if caller is None or itself is None:
             event.session.reject(plan.FORBIDDEN, self.now())
             return
+        callee = member_at(self.roster, event.request.uri)
+        if callee is not None and callee.key != itself.key:
+            self.bridges.to_client(event, caller, callee)
+            return
         page = event.request.headers.get("Meshdoor-Call") == "page"
         busy = self.talking.engaged or self.visitor_talks()
         received = plan.receive(itself, caller, self._policy, page=page, busy=busy)
@@ -321,7 +339,7 @@ class CallService:
         return key if found is None else found.node
 
     def _involves(self, key: bytes) -> bool:
-        return any(part.involves(key) for part in (self.pressing, self.answering, self.talking))
+        return any(part.involves(key) for part in (self.bridges, self.pressing, self.answering, self.talking))
 
     def dismiss(self) -> None:
         """End what is on with phones that were revoked, and with guests whose time is over."""
@@ -331,6 +349,7 @@ class CallService:
             if member.role is Role.PHONE and self._tasks is not None and self._involves(member.key):
                 self.pressing.dismissed(member.key)
                 self.talking.dismissed(member.key)
+                self.bridges.dismissed(member.key)
         self.attachments.look()
 
     def _roster_changed(self, roster: Roster) -> None:
@@ -383,9 +402,12 @@ class CallService:
         if isinstance(event, sip.IncomingInvite):
             self._invited(event)
         elif isinstance(event, sip.SessionEvent):
-            _ = self.pressing.handle(event) or self.answering.handle(event) or self.talking.handle(event)
-        elif isinstance(event, sip.RequestReceived) and not self.digits.received(event):
+            _ = any(part.handle(event) for part in (self.bridges, self.pressing, self.answering, self.talking))
+        elif isinstance(event, sip.RequestReceived) and not self._requested(event):
             self.endpoint.respond(event, 405, (("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO"),))
+
+    def _requested(self, event: sip.RequestReceived) -> bool:
+        return self.bridges.received(event) or self.digits.received(event)
 
     def _media_event(self, event: media.Event) -> None:
         match event:

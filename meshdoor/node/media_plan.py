@@ -5,6 +5,7 @@ decrypt the winner's call). A screen answers. What both agreed on becomes the pl
 of a session go on with its keys, so that what flows is not disturbed.
 
 A leg to a browser is opened as such, and then all this is WebRTC: one transport for both media, keys by DTLS.
+What a SIP client takes is a matter of its own (`calls.clients`).
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from meshdoor.calls.clients import Client, Keying
 from meshdoor.errors import SdpError
 from meshdoor.media.messages import Address, Gates, IceDescription, IceRemote, LegOpened, StartLeg, StreamPlan
-from meshdoor.media.suites import suites
+from meshdoor.media.suites import CM, suites
 from meshdoor.rtp.srtp_keys import MasterKey
 from meshdoor.sdp.answer import Answer, Capabilities, TrackCapability, answer_offer
 from meshdoor.sdp.attributes import Direction, Fingerprint
@@ -24,7 +26,7 @@ from meshdoor.sdp.bundle import DTLS, Bundle, Setup
 from meshdoor.sdp.codec import TELEPHONE_EVENT, Codec, codecs_of
 from meshdoor.sdp.crypto import Crypto
 from meshdoor.sdp.description import Media, SessionDescription
-from meshdoor.sdp.negotiation import SAVPF, MediaPlan, Track, TrackPlan, cryptos_of, remote_direction
+from meshdoor.sdp.negotiation import AVP, AVPF, SAVP, SAVPF, MediaPlan, Track, TrackPlan, cryptos_of, remote_direction
 from meshdoor.sdp.offer import apply_answer, make_offer
 from meshdoor.transport.addresses import towards
 
@@ -79,16 +81,29 @@ def local_address(peer: str) -> str:
         return NOWHERE
 
 
-def offer(local: str, opened: LegOpened | None, wish: Wish = PRESSED) -> MediaPlan:
+def offer(
+    local: str, opened: LegOpened | None, wish: Wish = PRESSED, client: Client | None = None
+) -> MediaPlan:
     """What we offer on one leg, under fresh keys. Without a leg (no media engine) it rings with nothing to see."""
     audio_port, video_port = (opened.audio_port, opened.video_port) if opened else (NO_PORT, NO_PORT)
     if opened is not None and opened.ice is not None:
         return MediaPlan(_bare(local), _browser_tracks(opened, opened.ice, wish), secrets.randbits(62))
-    tracks = (
-        _track("audio", audio_port, AUDIO, wish.audio if opened else Direction.INACTIVE),
-        _track("video", video_port, VIDEO, wish.video if opened else Direction.INACTIVE),
-    )
+    if opened is None:
+        wish = Wish(Direction.INACTIVE, Direction.INACTIVE)
+    tracks = (_track("audio", audio_port, AUDIO, wish.audio), _track("video", video_port, VIDEO, wish.video))
+    if client is not None:
+        tracks = (_for_client(tracks[0], client), _for_client(replace(tracks[1], codecs=BROWSER_VIDEO), client))
     return MediaPlan(_bare(local), tracks, secrets.randbits(62))
+
+
+def _for_client(track: TrackPlan, client: Client) -> TrackPlan:
+    """One key where the client has only one suite that we have: an INVITE over UDP shall fit into a datagram."""
+    feedback = client.quirk.feedback
+    codecs = track.codecs if feedback else tuple(replace(codec, feedback=()) for codec in track.codecs)
+    if client.keying is Keying.PLAIN:
+        return replace(track, codecs=codecs, profile=AVPF if feedback else AVP, cryptos=())
+    keys = (Crypto.generate(1, CM),)
+    return replace(track, codecs=codecs, profile=SAVPF if feedback else SAVP, cryptos=keys)
 
 
 def _browser_tracks(opened: LegOpened, ice: IceDescription, wish: Wish) -> tuple[TrackPlan, TrackPlan]:

@@ -24,6 +24,7 @@ from meshdoor.mesh.mdns import Mdns
 from meshdoor.mesh.peers import PeerTable
 from meshdoor.node import hardware, journal, systemd
 from meshdoor.node.accounts import Accounts
+from meshdoor.node.adopted import Adopted
 from meshdoor.node.calls import CallService
 from meshdoor.node.history import History
 from meshdoor.node.house import House
@@ -116,12 +117,15 @@ class Node:
             await stack.enter_async_context(calls.running())
             verbs_of_mesh = Verbs(house, time.time(), self._config.mesh.port)
             phones = self._phones(calls, openings, verbs_of_mesh)
+            saved = partial(self._state.save_table, Table.ADOPTED)
+            adopted = Adopted(house, calls, self._table(Table.ADOPTED), saved)
             verbs = (
                 verbs_of_mesh.table()
                 | CallVerbs(calls).table()
                 | openings.table()
                 | HistoryVerbs(house, self._history).table()
                 | phones.table()
+                | adopted.table(phones.desk)
             )
             await stack.enter_async_context(serve(self._state.path, verbs))
             async with asyncio.TaskGroup() as tasks:
@@ -133,6 +137,7 @@ class Node:
                     tasks.create_task(systemd.feed_watchdog()),
                     tasks.create_task(self._begin(enrolment, interactive)),
                     tasks.create_task(phones.run()),
+                    tasks.create_task(adopted.run()),
                 ]
                 if self._history is not None:
                     running.append(tasks.create_task(self._history.run()))

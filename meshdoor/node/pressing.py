@@ -347,7 +347,7 @@ class Pressing:
             await self._close(press, number)
             self._feed(press, lambda fork, now: fork.rejected(number, 487, now))
             return
-        line.plan = media_plan.offer(local, line.opened)
+        line.plan = media_plan.offer(local, line.opened, client=self._desk.client(peer))
         headers = (("Meshdoor-Press", press.id),)
         line.session = self._desk.endpoint.invite(target, media_plan.offer_body(line.plan), headers)
 

@@ -129,7 +129,7 @@ class Core:
     def outside(self, target: Target) -> Dialog:
         """The frame of a request that belongs to no dialog yet."""
         address = replace(target.flow.contact(self.config.user), port=None, parameters=())
-        local = NameAddr(self.config.display, address).with_parameter("tag", self.new_tag())
+        local = (target.caller or NameAddr(self.config.display, address)).with_parameter("tag", self.new_tag())
         return Dialog.outside(self.random(12).hex(), local, target)
 
     def send_request(self, request: Request, flow: Flow, user: ClientUser, now: float) -> ClientTransaction:

@@ -59,11 +59,13 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom a request is for: its Request-URI, the flow to send on, and a preloaded route (§8.1.2)."""
+    """Whom a request is for: its Request-URI, the flow to send on, and a preloaded route (§8.1.2). `caller` stands in
+    From; None for this user agent itself."""
 
     uri: Uri
     flow: Flow
     route: tuple[NameAddr, ...] = ()
+    caller: NameAddr | None = None
 
 
 def stamp(message: Request | Response, flow: Flow) -> None:

@@ -9,6 +9,7 @@
     phones.json       what phones asked of this node: quiet hours, where to push
     web.json          the fingerprints of the certificates that phones were paired with
     sip.json          what it takes to check the secrets of SIP clients that register by digest
+    adopted.json      where the SIP clients are that were adopted here
     web.pem, ca.pem   key and certificate of the page, and of the authority that phones may trust
     push.pem          the key that signs messages to push services (RFC 8292)
 
@@ -59,6 +60,7 @@ class Table(StrEnum):
     PHONES = "phones.json"
     WEB = "web.json"
     SIP = "sip.json"
+    ADOPTED = "adopted.json"
 
 
 class Keys(StrEnum):

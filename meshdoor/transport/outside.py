@@ -23,18 +23,20 @@ RESOLVE_DEADLINE: Final = 5.0  # seconds
 class Outside:
     """The transports; add each to the endpoint with `endpoint.add`."""
 
-    udp: UdpTransport
+    udp: UdpTransport | None
     tcp: TcpTransport
     tls: TlsTransport | None = None
 
     @property
     def transports(self) -> tuple[UdpTransport | TcpTransport, ...]:
-        return (self.udp, self.tcp) if self.tls is None else (self.udp, self.tcp, self.tls)
+        every = (self.udp, self.tcp, self.tls)
+        return tuple(each for each in every if each is not None)
 
-    async def target(self, uri: SipUri) -> Target:
+    async def target(self, uri: SipUri, certificate: bytes = b"") -> Target:
         """A request for this URI: its address or the first of its name, by the transport that it names.
 
-        A sips URI, or one with `transport=tls`, goes over TLS, and the certificate must be of its host.
+        A sips URI, or one with `transport=tls`, goes over TLS, and the certificate must be of its host, or
+        `certificate` (DER) itself.
         Raises NotFound where there is no way, ConfigError for a transport that is not spoken here.
         """
         name = (uri.parameter("transport") or ("tls" if uri.scheme == "sips" else "udp")).lower()
@@ -47,7 +49,7 @@ class Outside:
         port = uri.port or (SECURE_PORT if name == "tls" else DEFAULT_PORT)
         remote = await _resolve(uri.host, port)
         if isinstance(transport, TlsTransport):
-            transport.expect(remote, uri.host)
+            transport.expect(remote, uri.host, certificate)
         try:
             return Target(uri, transport.flow(remote))
         except OSError as error:

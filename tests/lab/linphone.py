@@ -1,0 +1,138 @@
+"""Linphone, as Debian packages it, in a host of the virtual house: `linphonec`, typed to by a test.
+
+It has no sound card and no screen: it plays a file, records to another, and draws nowhere; a snapshot of what it would
+draw proves that it decodes.
+"""
+
+from __future__ import annotations
+
+import os
+import pty
+import shutil
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+
+from meshdoor.media.card import read
+from tests.lab.host import Host
+from tests.lab.nodes import wait_until
+from tests.lab.process import Process
+from tests.lab.protocol import LabError
+
+MISSING = "" if shutil.which("linphonec") and shutil.which("linphone-daemon") else "linphone-cli is not installed"
+FREQUENCY = 523  # Hz, of its microphone
+DECODED = "First video frame decoded successfully"
+
+Settings = Mapping[str, Mapping[str, object]]
+
+BASE: Settings = {
+    "sip": {
+        "sip_port": 5060,
+        "sip_tcp_port": 5060,
+        "sip_tls_port": -1,
+        "guess_hostname": 1,
+        "incoming_calls_early_media": 1,
+        "ipv6_migration_done": 1,
+        "use_ipv6": 0,
+        "register_only_when_network_is_up": 0,
+        "auto_net_state_mon": 0,
+        "verify_server_certs": 1,
+        "verify_server_cn": 1,
+    },
+    "net": {"mtu": 1300},
+    "video": {
+        "enabled": 1,
+        "capture": 1,
+        "display": 1,
+        "automatically_initiate": 1,
+        "automatically_accept": 1,
+        "displaytype": "MSVoidSink",
+        "device": "StaticImage: Static picture",
+    },
+    "sound": {"echocancellation": 0, "media_encryption": "none"},
+    "misc": {"version_check_url_root": "", "log_collection_upload_server_url": ""},
+}
+
+
+def settings(*more: Settings) -> str:
+    """A `.linphonerc`; the last word on each key counts."""
+    merged: dict[str, dict[str, object]] = {}
+    for each in (BASE, *more):
+        for section, values in each.items():
+            merged.setdefault(section, {}).update(values)
+    lines = [f"[{section}]\n" + "".join(f"{k}={v}\n" for k, v in values.items()) for section, values in merged.items()]
+    return "\n".join(lines)
+
+
+class Linphonec:
+    """`with Linphonec(host) as linphone:`; `linphone.type("answer")`."""
+
+    def __init__(self, host: Host, *more: Settings, name: str = "linphone") -> None:
+        self.host = host
+        self.name = name
+        self._text = settings({"sound": {"playback_dev_id": "none"}}, *more)
+        self.process: Process
+        self._keyboard = -1
+
+    @property
+    def directory(self) -> Path:
+        return self.host.directory
+
+    def __enter__(self) -> Linphonec:
+        rc = self.directory / f"{self.name}.rc"
+        rc.write_text(self._text)
+        (self.directory / ".local" / "share" / "linphone").mkdir(parents=True, exist_ok=True)
+        self._keyboard, terminal = pty.openpty()
+        argv = ["linphonec", "-c", str(rc), "-C", "-D", "-d", "6", "-l", str(self.log)]
+        self.process = self.host.start(argv, {"DEBUG": "1", "TERM": "dumb"}, stdin=terminal)
+        os.close(terminal)
+        self.process.expect("Ready|linphonec>", 20)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self.process.poll() is None:
+            self.type("quit")
+        try:
+            self.process.wait(5)
+        except LabError:
+            self.process.kill()
+        os.close(self._keyboard)
+
+    @property
+    def log(self) -> Path:
+        """What the library logs."""
+        return self.directory / f"{self.name}.log"
+
+    def type(self, line: str) -> None:
+        os.write(self._keyboard, line.encode() + b"\n")
+
+    def logs(self, text: str) -> bool:
+        return self.log.exists() and text in self.log.read_text(errors="replace")
+
+    def decodes(self) -> bool:
+        """Has it decoded a picture?"""
+        return self.logs(DECODED)
+
+    def snapshot(self) -> int | None:
+        """The number of the test card that it shows now."""
+        path = self.directory / f"{self.name}-{time.monotonic_ns()}.jpg"
+        self.type(f"snapshot {path}")
+        wait_until(lambda: path.exists() and path.stat().st_size > 0, 5)
+        time.sleep(0.1)
+        return number_of(path)
+
+
+def number_of(picture: Path) -> int | None:
+    """What the test card in a JPEG file says."""
+    import av
+
+    with av.open(str(picture)) as file:
+        frame = next(file.decode(video=0))
+    return read(frame)
+
+
+__all__ = ["DECODED", "MISSING", "Linphonec", "number_of", "settings", "tempfile"]
