@@ -2,8 +2,8 @@
 
 A member comes over a link, whose flow is named by the key that its TLS has proven, or over the WebSocket of a phone,
 whose flow is named by the key that signed our challenge. A phone that is attached to another node comes over the link
-of that node, which asserts who it is (RFC 3325); only screens are believed, and only of phones. Nothing else that
-stands in a message makes anybody a member: a From header is what its sender likes it to be.
+of that node, which asserts who it is (RFC 3325), and so does a door station that knows nothing of us; only screens are
+believed, and only of phones and such stations. Nothing else that stands in a message makes anybody a member: a From header is what its sender likes it to be.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def caller_of(request: Request, flow: Flow, roster: Roster, unix_now: float) -> 
 
 
 def _asserted(request: Request, roster: Roster) -> Member | None:
-    """The phone that the headers name, if it is one and only one."""
+    """The phone or station that the headers name, if it is one and only one."""
     values = request.headers.get_all(ASSERTED)
     if len(values) != 1:
         return None
@@ -52,7 +52,7 @@ def _asserted(request: Request, roster: Roster) -> Member | None:
         named = member_at(roster, NameAddr.parse(values[0]).uri)
     except SipError:
         return None
-    return named if named is not None and named.role is Role.PHONE else None
+    return named if named is not None and (named.role is Role.PHONE or not named.linked) else None
 
 
 def judge_outsider(request: Request, flow: Flow) -> Fault | None:

@@ -17,9 +17,11 @@ from tests.calls.people import member
 from tests.transport.strangers import ask, invite
 
 HERE, THERE = ("10.0.0.2", 5060), ("10.0.0.1", 5060)
-HALL, GATE, ALICE = member("Hall"), member("Gate", Role.DOOR), member("Alice", Role.PHONE)
+HALL, ALICE = member("Hall"), member("Alice", Role.PHONE)
+GATE = replace(member("Gate", Role.DOOR), certificate=b"DER")
+STATION = replace(member("Station", Role.DOOR), certificate=b"")
 GUEST = replace(member("Guest", Role.PHONE), until=1000)
-HOME = Roster(members={each.key: each for each in (HALL, GATE, ALICE, GUEST)})
+HOME = Roster(members={each.key: each for each in (HALL, GATE, ALICE, STATION, GUEST)})
 UDP = Flow("UDP", HERE, THERE)
 OTHERS = ("INVITE", "REGISTER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "REFER", "PUBLISH", "BREW")
 
@@ -71,8 +73,9 @@ def test_who_is_no_member_any_more_counts_as_a_stranger() -> None:
         assert policy_for(who)(request("INVITE"), flow) == STRANGER
 
 
-def test_a_screen_is_believed_about_the_phones_that_are_attached_to_it() -> None:
+def test_a_screen_is_believed_about_the_phones_and_the_stations_that_it_knows() -> None:
     assert who(request("INVITE"), link(HALL)) is HALL
+    assert who(request("INVITE", named(STATION)), link(HALL)) is STATION
     assert who(request("INVITE", named(ALICE)), link(HALL)) is ALICE
 
 
