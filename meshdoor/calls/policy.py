@@ -52,7 +52,9 @@ def _asserted(request: Request, roster: Roster) -> Member | None:
         named = member_at(roster, NameAddr.parse(values[0]).uri)
     except SipError:
         return None
-    return named if named is not None and (named.role is Role.PHONE or not named.linked) else None
+    if named is None or named.role is Role.PHONE:
+        return named
+    return named if named.role is Role.DOOR and not named.linked else None
 
 
 def judge_outsider(request: Request, flow: Flow) -> Fault | None:
