@@ -11,6 +11,7 @@ A file is TOML, found at `--config FILE`, else `config.toml` in the state direct
 
     [sip]
     port = 5060                 # UDP and TCP, devices outside the mesh; 0 takes any
+    announce = true             # to SIP clients of others on the network, by name, as DNS-SD has it
 
     [lock]                      # makes this node a lock, as role = "lock" does
     of = "Front door"           # the door that it opens, by its name; "" for all of them
@@ -70,9 +71,10 @@ class MeshConfig:
 
 @dataclass(frozen=True, slots=True)
 class SipConfig:
-    """SIP for devices outside the mesh: the port of UDP and TCP."""
+    """SIP for devices outside the mesh: the port of UDP and TCP, and whether mDNS tells them of this node."""
 
     port: int = 5060
+    announce: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ VERBS = {
     "run": ("run",),
     "found": ("found",),
     "pair": ("pair",),
+    "newcomers": ("newcomers",),
     "enrol": ("enrol",),
     "phone": ("phone",),
     "adopt": ("adopt",),

@@ -96,6 +96,10 @@ class Outsiders:
         seen = (self._outsider(device, now) for device in self._devices.values())
         return tuple(outsider for outsider in seen if outsider is not None)
 
+    def hosts(self) -> list[bytes]:
+        """The first labels of the hosts that are told of."""
+        return [device.host[0].lower() for device in self._devices.values() if device.host]
+
     def wanted(self, now: float) -> tuple[Question, ...]:
         """What to ask for: devices of which a part is missing, or whose records end soon."""
         questions: list[Question] = []

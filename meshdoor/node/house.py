@@ -23,6 +23,7 @@ from meshdoor.mesh.link import Links
 from meshdoor.mesh.mdns import Mdns
 from meshdoor.mesh.newcomers import Newcomer
 from meshdoor.mesh.peers import Peer, PeerTable
+from meshdoor.mesh.sip_service import SipService
 from meshdoor.node import journal
 from meshdoor.node.membership import Membership
 from meshdoor.node.notes import Note, NoteRouter
@@ -65,6 +66,7 @@ class House:
         self.attached: Callable[[Peer], Peer] = _as_it_is  # how a phone is, wherever it is attached
         self.watchers: list[Callable[[], None]] = []  # told whenever a peer or this node looks different
         self.sip_port = config.sip.port
+        self._advertised = config.sip.announce
         self.web_port: int | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._knocking = 0
@@ -116,6 +118,14 @@ class House:
             name=self.desk.name if self.desk.open else "",
         )
 
+    def sip_service(self) -> SipService | None:
+        """What SIP clients of others are told of this node: doors and screens of a home, where the settings allow."""
+        itself = self.membership.itself
+        hosts = [host for host in self.addresses if not host.lower().startswith("fe80")]
+        if itself is None or itself.role not in (Role.DOOR, Role.SCREEN) or not hosts or not self._advertised:
+            return None
+        return SipService(itself.device_id, str(itself.role), itself.name, hosts[0], self.sip_port)
+
     async def run(self) -> None:
         """Keep the links up until cancelled."""
         self.peers.roster_changed(self.membership.roster, _now())
@@ -146,6 +156,7 @@ class House:
             if self.addresses:
                 said = self.announcement()
                 await self.mdns.announce(said)
+                self.mdns.advertise(self.sip_service(), self.addresses)
                 await self._has_changed(said)
             else:
                 await self._stale.wait()

@@ -36,6 +36,7 @@ class Verbs:
         verbs: dict[str, Callable[[Args], Awaitable[Json]]] = {
             "status": self.status,
             "newcomers": self.newcomers,
+            "outsiders": self.outsiders,
             "pair": self.pair,
             "found": self.found,
             "members": self.members,
@@ -78,6 +79,20 @@ class Verbs:
     async def newcomers(self, args: Args) -> Json:
         self._house.membership.check_may_admit("let others in")
         return describe(self.view())["newcomers"]
+
+    async def outsiders(self, args: Args) -> Json:
+        """SIP devices of others that announce themselves."""
+        self._house.membership.check_may_admit("let others in")
+        now = asyncio.get_running_loop().time()
+        return [
+            {
+                "uri": found.uri,
+                "name": found.name,
+                "transport": found.transport,
+                "age_s": round(max(0.0, now - found.since), 1),
+            }
+            for found in self._house.mdns.outsiders()
+        ]
 
     async def doctor(self, args: Args) -> Json:
         members = self._house.membership.roster.members
