@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 from meshdoor.calls.clients import Client
 from meshdoor.calls.orders import Gates
@@ -28,6 +29,8 @@ class CallMedia:
         self._plan: MediaPlan | None = None  # what we offered last
         self._streams = NOTHING
         self._gates: messages.Gates | None = None
+        self.able = media_plan.ABLE
+        self.source = ""  # the leg whose media are sent on, if not this node's own
         self._flowing: tuple[Streams, messages.Gates | None] = (NOTHING, None)
 
     @property
@@ -47,7 +50,7 @@ class CallMedia:
             journal.warn("media", f"no call with {self._name}: {error}")
             return False
         self._place = Place(local, opened, host)
-        self._client = self._desk.client(peer)
+        self._client = client
         return True
 
     def offer(self, wish: Wish) -> bytes:
@@ -76,7 +79,7 @@ class CallMedia:
         """The answer to an offer, and what it makes of the streams: `take` them when it is sent. Raises SdpError."""
         if self._place is None:
             raise SdpError("there is no leg")
-        return media_plan.answer(offer, self._place, wish, before)
+        return media_plan.answer(offer, self._place, wish, before, self.able)
 
     def take(self, streams: Streams) -> None:
         """What was agreed on by an answer of ours."""
@@ -108,7 +111,8 @@ class CallMedia:
         before, self._flowing = self._flowing, (self._streams, self._gates)
         try:
             if before[0] != self._streams:
-                await self._desk.engine.start_leg(self._streams.start(self.leg, self._gates))
+                start = self._streams.start(self.leg, self._gates)
+                await self._desk.engine.start_leg(replace(start, source=self.source))
             elif before[1] != self._gates:
                 await self._desk.engine.gate(self.leg, self._gates)
         except EngineError as error:

@@ -78,6 +78,15 @@ def local_address(peer: str) -> str:
     try:
         return towards((peer, NO_PORT)) if peer else NOWHERE
     except OSError:
+class Able(NamedTuple):
+    """What this end can do of each medium. `plain`: in the clear, too."""
+
+    audio: tuple[Codec, ...] = AUDIO
+    video: tuple[Codec, ...] = VIDEO
+    plain: bool = False
+
+
+ABLE = Able()
         return NOWHERE
 
 
@@ -183,7 +192,9 @@ class Place:
     peer: str
 
 
-def answer(body: bytes, place: Place, wish: Wish = RUNG, before: bytes = b"") -> tuple[bytes, Streams]:
+def answer(
+    body: bytes, place: Place, wish: Wish = RUNG, before: bytes = b"", able: Able = ABLE
+) -> tuple[bytes, Streams]:
     """The answer to the offer in `body`, and audio and video as agreed. Raises SdpError where nothing fits.
 
     `before` is our last description of this session, if there was one.
@@ -192,15 +203,15 @@ def answer(body: bytes, place: Place, wish: Wish = RUNG, before: bytes = b"") ->
     session_id, version = _origin(said) if said else (secrets.randbits(62), 0)
     keys = {media.kind: cryptos_of(media) for media in said.media} if said else {}
     ports = {"audio": place.opened.audio_port, "video": place.opened.video_port}
-    wishes = {"audio": (AUDIO, wish.audio), "video": (VIDEO, wish.video)}
+    wishes = {"audio": (able.audio, wish.audio), "video": (able.video, wish.video)}
     tracks = tuple(
-        TrackCapability(kind, ports[kind], codecs, suites(), plain=False, direction=direction, kept=keys.get(kind, ()))
+        TrackCapability(kind, ports[kind], codecs, suites(), able.plain, direction, kept=keys.get(kind, ()))
         for kind, (codecs, direction) in wishes.items()
     )
     if place.opened.ice is not None:
         tracks = _for_browser(tracks, place.opened, _kept(said, _bundle(place.opened.ice)))
-    able = Capabilities(_bare(place.local), tracks, session_id, version + 1)
-    made: Answer = answer_offer(SessionDescription.parse(body), able)
+    capable = Capabilities(_bare(place.local), tracks, session_id, version + 1)
+    made: Answer = answer_offer(SessionDescription.parse(body), capable)
     if made.is_empty:
         raise SdpError("nothing in the offer can be used here")
     return bytes(made.description), _streams(made.tracks, place.peer, offered=False)
@@ -212,7 +223,7 @@ def _for_browser(
     audio, video = tracks
     return (
         replace(audio, suites=(), bundle=bundle, ssrc=opened.audio_ssrc),
-        replace(video, suites=(), bundle=bundle, ssrc=opened.video_ssrc, codecs=BROWSER_VIDEO),
+        replace(video, suites=(), bundle=bundle, ssrc=opened.video_ssrc, codecs=_browser_video(video.codecs)),
     )
 
 
@@ -235,6 +246,11 @@ def _streams(tracks: Sequence[Track | None], peer: str, offered: bool) -> Stream
     usable = [track for track in tracks if track is not None and (track.port != NO_PORT or track.remote_bundle)]
     found = {track.kind: _stream(track, peer) for track in usable}
     ice = next((ice for track in usable if (ice := _ice(track, offered))), None)
+def _browser_video(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
+    """What a camera of ours can give; what is sent on of others is as it is."""
+    return BROWSER_VIDEO if codecs is VIDEO else codecs
+
+
     return Streams(found.get("audio"), found.get("video"), ice)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import assert_never
 
@@ -33,8 +33,10 @@ from meshdoor.node import journal, media_plan
 from meshdoor.node.calling import ENGINE_PATIENCE, FAST, RETURN, Desk, open_leg
 from meshdoor.node.digits import Talk
 from meshdoor.node.media_plan import Streams
+from meshdoor.node.relay_plan import narrowed
 from meshdoor.sdp.negotiation import MediaPlan
 from meshdoor.sip import events as sip
+from meshdoor.sip.compose import Fields
 from meshdoor.sip.headers import Reason
 from meshdoor.sip.uac import UacSession
 
@@ -43,11 +45,22 @@ EARLY = Gates(microphone=True, speaker=False, picture=True)  # the visitor may b
 TALK = Gates(microphone=True, speaker=True, picture=True)
 
 
+@dataclass(frozen=True, slots=True)
+class Relayed:
+    """The media of a press that are not this node's own: the leg that they come from, what was agreed on there, and the
+    headers that say whose press it is."""
+
+    leg: str
+    streams: Streams
+    headers: Fields = ()
+
+
 @dataclass(slots=True)
 class Line:
     """What stands behind one branch: its session and its leg."""
 
     leg: str
+    source: str = ""
     session: UacSession | None = None
     plan: MediaPlan | None = None
     streams: Streams | None = None
@@ -66,6 +79,7 @@ class Press:
     id: str
     at: float
     fork: Fork
+    relayed: Relayed | None = None
     lines: dict[int, Line] = field(default_factory=dict)
     steps: list[Record] = field(default_factory=list)
     dropped: dict[bytes, int] = field(default_factory=dict)
@@ -103,16 +117,17 @@ class Pressing:
             return []
         return [Talk.of(press.fork.winner.peer, line.leg, line.session, line.streams)]
 
-    def ring(self, press_id: str, peers: Iterable[bytes]) -> Press:
-        """Somebody pressed."""
+    def ring(self, press_id: str, peers: Iterable[bytes], relayed: Relayed | None = None) -> Press:
+        """Somebody pressed, here or where the media are `relayed` from."""
         now = self._desk.now()
         if self._press is not None:
             self._press.fork.press(now)
             self._obey(self._press)
             return self._press
-        press = self._press = Press(press_id, now, Fork(peers, now, self._timeout))
+        press = self._press = Press(press_id, now, Fork(peers, now, self._timeout), relayed)
         self._desk.publish({"event": "pressed", "press": press_id})
-        self._desk.spawn(self._warm_up())
+        if relayed is None:
+            self._desk.spawn(self._warm_up())
         self._obey(press)
         for listener in self.begun:
             listener(press)
@@ -252,7 +267,8 @@ class Pressing:
         if press.fork.state in (State.CLOSING, State.ENDED) and press is self._press:
             self._press = None
             self._closing.append(press)
-            self._desk.spawn(self._cool_down())
+            if press.relayed is None:
+                self._desk.spawn(self._cool_down())
         if press.fork.state is State.ENDED and press in self._closing:
             self._closing.remove(press)
             self._end_of(press)
@@ -285,7 +301,7 @@ class Pressing:
                 press.steps.append(command)
                 self._desk.publish(self._described(press, command))
             case Invite(branch=number, peer=peer):
-                press.lines[number] = Line(f"{press.id}-{number}")
+                press.lines[number] = Line(f"{press.id}-{number}", "" if press.relayed is None else press.relayed.leg)
                 self._desk.hurry(peer, FAST)
                 self._desk.spawn(self._invite(press, number, peer))
             case StartEarly(branch=number):
@@ -337,6 +353,7 @@ class Pressing:
             return
         line.peer_host = self._desk.address(peer)
         line.local = local = media_plan.local_address(line.peer_host)
+        client = self._desk.client(peer)
         try:
             async with asyncio.timeout(ENGINE_PATIENCE):
                 line.opened = await open_leg(self._desk, line.leg, local, self._desk.is_browser(peer))
@@ -347,14 +364,18 @@ class Pressing:
             await self._close(press, number)
             self._feed(press, lambda fork, now: fork.rejected(number, 487, now))
             return
-        line.plan = media_plan.offer(local, line.opened, client=self._desk.client(peer))
-        headers = (("Meshdoor-Press", press.id),)
+        line.plan = media_plan.offer(local, line.opened, client=client)
+        headers = [("Meshdoor-Press", press.id)]
+        if press.relayed is not None:
+            line.plan = narrowed(line.plan, press.relayed.streams)
+            headers += press.relayed.headers
         line.session = self._desk.endpoint.invite(target, media_plan.offer_body(line.plan), headers)
 
     async def _resume(self, press: Press, number: int) -> None:
         line = press.lines[number]
         try:
-            await self._desk.engine.capture(True)
+            if press.relayed is None:
+                await self._desk.engine.capture(True)
             await self._desk.engine.open_leg(line.leg, line.local, line.opened)
         except EngineError as error:
             journal.warn("media", f"no picture: {error}")
@@ -373,7 +394,8 @@ class Pressing:
             if began:
                 await self._desk.engine.gate(line.leg, gates)
             else:
-                await self._desk.engine.start_leg(line.streams.start(line.leg, gates))
+                start = line.streams.start(line.leg, gates)
+                await self._desk.engine.start_leg(replace(start, source=line.source))
         except EngineError as error:
             journal.warn("media", f"no picture: {error}")
 
