@@ -68,6 +68,15 @@ class Wish:
     video: Direction
 
 
+class Able(NamedTuple):
+    """What this end can do of each medium. `plain`: in the clear, too."""
+
+    audio: tuple[Codec, ...] = AUDIO
+    video: tuple[Codec, ...] = VIDEO
+    plain: bool = False
+
+
+ABLE = Able()
 PRESSED = Wish(Direction.SENDRECV, Direction.SENDONLY)  # a door that rings
 RUNG = Wish(Direction.SENDRECV, Direction.RECVONLY)
 
@@ -78,15 +87,6 @@ def local_address(peer: str) -> str:
     try:
         return towards((peer, NO_PORT)) if peer else NOWHERE
     except OSError:
-class Able(NamedTuple):
-    """What this end can do of each medium. `plain`: in the clear, too."""
-
-    audio: tuple[Codec, ...] = AUDIO
-    video: tuple[Codec, ...] = VIDEO
-    plain: bool = False
-
-
-ABLE = Able()
         return NOWHERE
 
 
@@ -227,6 +227,11 @@ def _for_browser(
     )
 
 
+def _browser_video(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
+    """What a camera of ours can give; what is sent on of others is as it is."""
+    return BROWSER_VIDEO if codecs is VIDEO else codecs
+
+
 def _kept(said: SessionDescription | None, bundle: Bundle) -> Bundle:
     """Our transport in the part of DTLS that it has already: who answered our offer took the active one."""
     if said is None:
@@ -246,11 +251,6 @@ def _streams(tracks: Sequence[Track | None], peer: str, offered: bool) -> Stream
     usable = [track for track in tracks if track is not None and (track.port != NO_PORT or track.remote_bundle)]
     found = {track.kind: _stream(track, peer) for track in usable}
     ice = next((ice for track in usable if (ice := _ice(track, offered))), None)
-def _browser_video(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
-    """What a camera of ours can give; what is sent on of others is as it is."""
-    return BROWSER_VIDEO if codecs is VIDEO else codecs
-
-
     return Streams(found.get("audio"), found.get("video"), ice)
 
 
