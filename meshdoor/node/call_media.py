@@ -50,7 +50,7 @@ class CallMedia:
             journal.warn("media", f"no call with {self._name}: {error}")
             return False
         self._place = Place(local, opened, host)
-        self._client = client
+        self._client = self._desk.client(peer)
         return True
 
     def offer(self, wish: Wish) -> bytes:
