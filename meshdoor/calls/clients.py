@@ -91,12 +91,12 @@ class Client:
         given = document if isinstance(document, dict) else {}
         product, transport = given.get("product"), given.get("transport")
         try:
-            host = str(ip_address(given.get("host", "")))
+            host = str(ip_address(str(given.get("host"))))
             keying = Keying(given.get("media", ""))
         except ValueError:
             raise RemoteProtocolError("a SIP client that is not described") from None
         if not isinstance(product, str) or len(product) > MAX_PRODUCT:
             raise RemoteProtocolError("a SIP client with too long a name")
-        if transport not in TRANSPORTS:
+        if not isinstance(transport, str) or transport not in TRANSPORTS:
             raise RemoteProtocolError("a SIP client that is reached by unknown means")
         return cls(keying, host, product, transport)

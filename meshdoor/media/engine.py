@@ -201,6 +201,8 @@ class Engine:
         studio = self._devices
         if command.webrtc:
             return None
+        if command.dtls:
+            return self._open_dtls(command)
         sound = UdpPath(command.local, command.audio_port)
         try:
             pictures = UdpPath(command.local, command.video_port)
@@ -208,6 +210,22 @@ class Engine:
             sound.close()
             raise
         return self._keep(Leg(command.leg, *self._channels(command.leg, sound, pictures), studio, self.emit))
+
+    def _open_dtls(self, command: OpenLeg) -> LegOpened:
+        from meshdoor.media.dtls import Certificate
+        from meshdoor.media.dtls_leg import DtlsLeg, DtlsPath
+
+        certificate = Certificate()
+        sound = DtlsPath(command.local, 0, certificate)
+        try:
+            pictures = DtlsPath(command.local, 0, certificate)
+        except EngineError:
+            sound.close()
+            raise
+        channels = self._channels(command.leg, sound, pictures)
+        return self._keep(
+            DtlsLeg(command.leg, certificate, (sound, pictures), channels, (self._devices, self.emit))
+        )
 
     async def _open_webrtc(self, command: OpenLeg) -> LegOpened:
         await self._prepare().wait()

@@ -40,17 +40,17 @@ class CallMedia:
 
     async def open(self, peer: bytes, browser: bool) -> bool:
         """Open the leg towards a member; False, and it is said in the log, when that cannot be."""
-        host, engine = self._desk.address(peer), self._desk.engine
+        host, engine, client = self._desk.address(peer), self._desk.engine, self._desk.client(peer)
         try:
             local = media_plan.local_address(host)
             async with asyncio.timeout(PATIENCE):
                 await engine.wait_ready()
-                opened = await open_leg(self._desk, self.leg, local, browser)
+                opened = await open_leg(self._desk, self.leg, local, browser, client)
         except (EngineError, TimeoutError, OSError) as error:
             journal.warn("media", f"no call with {self._name}: {error}")
             return False
         self._place = Place(local, opened, host)
-        self._client = self._desk.client(peer)
+        self._client = client
         return True
 
     def offer(self, wish: Wish) -> bytes:

@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from meshdoor.calls.clients import Client
+from meshdoor.calls.clients import Client, Keying
 from meshdoor.config import IceServer
 from meshdoor.media.engine_client import Engine
 from meshdoor.media.messages import LegOpened
@@ -77,8 +77,10 @@ class Desk(Protocol):
         """Look again whether this node rings or talks."""
 
 
-async def open_leg(desk: Desk, leg: str, local: str, browser: bool) -> LegOpened:
+async def open_leg(desk: Desk, leg: str, local: str, browser: bool, client: Client | None = None) -> LegOpened:
     """A leg from the address `local`; a browser may find others of this node. Raises EngineError."""
+    if client is not None and client.keying is Keying.DTLS:
+        return await desk.engine.open_dtls(leg, local)
     if not browser:
         return await desk.engine.open_leg(leg, local)
     findable = desk.findable()

@@ -17,7 +17,16 @@ from typing import NamedTuple
 
 from meshdoor.calls.clients import Client, Keying
 from meshdoor.errors import SdpError
-from meshdoor.media.messages import Address, Gates, IceDescription, IceRemote, LegOpened, StartLeg, StreamPlan
+from meshdoor.media.messages import (
+    Address,
+    DtlsRemote,
+    Gates,
+    IceDescription,
+    IceRemote,
+    LegOpened,
+    StartLeg,
+    StreamPlan,
+)
 from meshdoor.media.suites import CM, suites
 from meshdoor.rtp.srtp_keys import MasterKey
 from meshdoor.sdp.answer import Answer, Capabilities, TrackCapability, answer_offer
@@ -26,6 +35,7 @@ from meshdoor.sdp.bundle import DTLS, Bundle, Setup
 from meshdoor.sdp.codec import TELEPHONE_EVENT, Codec, codecs_of
 from meshdoor.sdp.crypto import Crypto
 from meshdoor.sdp.description import Media, SessionDescription
+from meshdoor.sdp.dtls import Dtls
 from meshdoor.sdp.negotiation import AVP, AVPF, SAVP, SAVPF, MediaPlan, Track, TrackPlan, cryptos_of, remote_direction
 from meshdoor.sdp.offer import apply_answer, make_offer
 from meshdoor.transport.addresses import towards
@@ -101,16 +111,23 @@ def offer(
         wish = Wish(Direction.INACTIVE, Direction.INACTIVE)
     tracks = (_track("audio", audio_port, AUDIO, wish.audio), _track("video", video_port, VIDEO, wish.video))
     if client is not None:
-        tracks = (_for_client(tracks[0], client), _for_client(replace(tracks[1], codecs=BROWSER_VIDEO), client))
+        dtls = opened.fingerprint if opened is not None else ""
+        tracks = (
+            _for_client(tracks[0], client, dtls),
+            _for_client(replace(tracks[1], codecs=BROWSER_VIDEO), client, dtls),
+        )
     return MediaPlan(_bare(local), tracks, secrets.randbits(62))
 
 
-def _for_client(track: TrackPlan, client: Client) -> TrackPlan:
-    """One key where the client has only one suite that we have: an INVITE over UDP shall fit into a datagram."""
+def _for_client(track: TrackPlan, client: Client, fingerprint: str) -> TrackPlan:
+    """Of the suites only the one that all clients have: an INVITE over UDP shall fit into a datagram."""
     feedback = client.quirk.feedback
     codecs = track.codecs if feedback else tuple(replace(codec, feedback=()) for codec in track.codecs)
     if client.keying is Keying.PLAIN:
         return replace(track, codecs=codecs, profile=AVPF if feedback else AVP, cryptos=())
+    if fingerprint:
+        dtls = Dtls(Fingerprint.parse(fingerprint))
+        return replace(track, codecs=track.codecs, profile=DTLS, cryptos=(), dtls=dtls)
     keys = (Crypto.generate(1, CM),)
     return replace(track, codecs=codecs, profile=SAVPF if feedback else SAVP, cryptos=keys)
 
@@ -142,6 +159,8 @@ def _track_again(said: SessionDescription, media: Media, wish: Wish) -> TrackPla
     plan = TrackPlan(media.kind, media.port, codecs, media.profile, keys, direction, rtcp_mux=mux)
     if media.profile != DTLS or not media.port:
         return plan
+    if media.attribute("ice-ufrag") is None:
+        return replace(plan, dtls=Dtls.of(said, media).with_setup(Setup.ACTPASS))
     bundle = Bundle.of(said, media).with_setup(Setup.ACTPASS)
     return replace(plan, bundle=bundle, mid=media.attribute("mid"), ssrc=_ssrc(media))
 
@@ -284,7 +303,15 @@ def _stream(track: Track, peer: str) -> StreamPlan:
         rx_key=_key(track.remote_crypto),
         rtcp=None if track.rtcp_mux else Address(_scoped(track.rtcp_address, peer), track.rtcp_port),
         feedback=track.send.feedback,
+        dtls=_dtls(track),
     )
+
+
+def _dtls(track: Track) -> DtlsRemote | None:
+    ours, theirs = track.local_dtls, track.remote_dtls
+    if ours is None or theirs is None:
+        return None
+    return DtlsRemote(str(theirs.fingerprint), client=Setup.ACTIVE is ours.setup or Setup.PASSIVE is theirs.setup)
 
 
 def _key(crypto: Crypto | None) -> MasterKey | None:

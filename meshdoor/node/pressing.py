@@ -184,12 +184,12 @@ class Pressing:
                 line.has_leg = line.flows = False
 
     def engine_back(self) -> None:
-        """There is an engine again: what rings or talks goes on where it was. Only browsers are found anew with an
-        offer: theirs ring on without a picture, and a talk with one is over."""
+        """There is an engine again: what rings or talks goes on where it was. Only browsers, and clients that make
+        keys by DTLS, are found anew with an offer: theirs ring on without a picture, and a talk with one is over."""
         for press, number, line in self._lines():
             if line.opened is None or line.has_leg or not _goes_on(press, number):
                 continue
-            if line.opened.ice is None:
+            if line.opened.ice is None and not line.opened.fingerprint:
                 self._desk.spawn(self._resume(press, number))
             else:
                 self.silent(line.leg)
@@ -356,7 +356,8 @@ class Pressing:
         client = self._desk.client(peer)
         try:
             async with asyncio.timeout(ENGINE_PATIENCE):
-                line.opened = await open_leg(self._desk, line.leg, local, self._desk.is_browser(peer))
+                browser = self._desk.is_browser(peer)
+                line.opened = await open_leg(self._desk, line.leg, local, browser, client)
             line.has_leg = True
         except (EngineError, TimeoutError) as error:
             journal.warn("media", f"no picture for {self._desk.name_of(peer)}: {error}")

@@ -9,9 +9,11 @@ from __future__ import annotations
 import os
 import pty
 import shutil
-import tempfile
 import time
+import wave
+from array import array
 from collections.abc import Mapping
+from math import sin, tau
 from pathlib import Path
 from types import TracebackType
 
@@ -22,7 +24,7 @@ from tests.lab.process import Process
 from tests.lab.protocol import LabError
 
 MISSING = "" if shutil.which("linphonec") and shutil.which("linphone-daemon") else "linphone-cli is not installed"
-FREQUENCY = 523  # Hz, of its microphone
+FREQUENCY = 520  # Hz, of its microphone
 DECODED = "First video frame decoded successfully"
 
 Settings = Mapping[str, Mapping[str, object]]
@@ -81,6 +83,7 @@ class Linphonec:
         return self.host.directory
 
     def __enter__(self) -> Linphonec:
+        tone(self._voice, FREQUENCY)
         rc = self.directory / f"{self.name}.rc"
         rc.write_text(self._text)
         (self.directory / ".local" / "share" / "linphone").mkdir(parents=True, exist_ok=True)
@@ -89,6 +92,8 @@ class Linphonec:
         self.process = self.host.start(argv, {"DEBUG": "1", "TERM": "dumb"}, stdin=terminal)
         os.close(terminal)
         self.process.expect("Ready|linphonec>", 20)
+        for line in ("soundcard use files", f"play {self._voice}", f"record {self.heard}"):
+            self.type(line)
         return self
 
     def __exit__(
@@ -106,6 +111,15 @@ class Linphonec:
     def log(self) -> Path:
         """What the library logs."""
         return self.directory / f"{self.name}.log"
+
+    @property
+    def heard(self) -> Path:
+        """What its speaker would have played."""
+        return self.directory / f"{self.name}-heard.wav"
+
+    @property
+    def _voice(self) -> Path:
+        return self.directory / f"{self.name}-voice.wav"
 
     def type(self, line: str) -> None:
         os.write(self._keyboard, line.encode() + b"\n")
@@ -126,6 +140,15 @@ class Linphonec:
         return number_of(path)
 
 
+def tone(path: Path, frequency: int, seconds: int = 30, rate: int = 48_000) -> Path:
+    """A file with a tone."""
+    samples = array("h", (int(8000 * sin(tau * frequency * at / rate)) for at in range(seconds * rate)))
+    with wave.open(str(path), "wb") as file:
+        file.setparams((1, 2, rate, 0, "NONE", ""))
+        file.writeframes(samples.tobytes())
+    return path
+
+
 def number_of(picture: Path) -> int | None:
     """What the test card in a JPEG file says."""
     import av
@@ -133,6 +156,3 @@ def number_of(picture: Path) -> int | None:
     with av.open(str(picture)) as file:
         frame = next(file.decode(video=0))
     return read(frame)
-
-
-__all__ = ["DECODED", "MISSING", "Linphonec", "number_of", "settings", "tempfile"]
