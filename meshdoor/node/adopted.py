@@ -106,7 +106,7 @@ class Adopted:
 
         async def adopt(args: Args) -> Json:
             permissions = args.texts("permissions") if args.has("permissions") else None
-            place = await self._described(args)
+            place = await described(args)
             return await self.adopt(desk, place, args.text("name"), permissions)
 
         return {"adopt": checked(adopt)}
@@ -147,26 +147,6 @@ class Adopted:
                 await asyncio.Event().wait()
             finally:
                 self._tasks = None
-
-    async def _described(self, args: Args) -> Place:
-        """Raises UserError."""
-        text, media = args.text("uri"), args.optional("media") or str(Keying.SRTP)
-        try:
-            uri = SipUri.parse(text)
-        except SipError as error:
-            raise UserError(str(error), "for example: sip:kitchen@192.168.1.30") from None
-        if media not in list(Keying):
-            raise UserError(f"media: {media!r} is none of {', '.join(Keying)}")
-        transport = args.optional("transport")
-        if transport is not None and transport not in TRANSPORTS:
-            raise UserError(f"transport: {transport!r} is none of {', '.join(TRANSPORTS)}")
-        if transport is not None:
-            others = tuple(pair for pair in uri.parameters if pair[0].lower() != "transport")
-            uri = replace(uri, parameters=(*others, ("transport", transport)))
-        place = Place(replace(uri, headers=()), Keying(media))
-        if place.transport != "tls":
-            return place
-        return replace(place, certificate=await asyncio.to_thread(certificate_of, uri.host, uri.port))
 
     def _follow(self, key: bytes) -> None:
         if self._tasks is not None and key not in self._asking:
@@ -218,6 +198,27 @@ class Adopted:
     def _name(self, key: bytes) -> str:
         member = self._house.membership.roster.members.get(key)
         return "a client" if member is None else member.name
+
+
+async def described(args: Args) -> Place:
+    """Where it is, and how it is spoken to, as a person says it. Raises UserError."""
+    text, media = args.text("uri"), args.optional("media") or str(Keying.SRTP)
+    try:
+        uri = SipUri.parse(text)
+    except SipError as error:
+        raise UserError(str(error), "for example: sip:kitchen@192.168.1.30") from None
+    if media not in list(Keying):
+        raise UserError(f"media: {media!r} is none of {', '.join(Keying)}")
+    transport = args.optional("transport")
+    if transport is not None and transport not in TRANSPORTS:
+        raise UserError(f"transport: {transport!r} is none of {', '.join(TRANSPORTS)}")
+    if transport is not None:
+        others = tuple(pair for pair in uri.parameters if pair[0].lower() != "transport")
+        uri = replace(uri, parameters=(*others, ("transport", transport)))
+    place = Place(replace(uri, headers=()), Keying(media))
+    if place.transport != "tls":
+        return place
+    return replace(place, certificate=await asyncio.to_thread(certificate_of, uri.host, uri.port))
 
 
 def _read(stored: Mapping[str, Json]) -> Iterable[tuple[bytes, Place]]:

@@ -121,10 +121,10 @@ class Answering:
         self._obey()
         return ended
 
-    def knocked(self, door: bytes) -> None:
-        """Somebody pressed again at a door."""
+    def knocked(self, door: bytes, press: str = "") -> None:
+        """Somebody pressed again at a door, or at a station for which another node rings."""
         for number, visit in self._visits.items():
-            if visit.door == door:
+            if door == visit.door or (press and press == visit.press):
                 self._visitors.pressed(number)
         self._obey()
 

@@ -6,7 +6,7 @@ that node, which tells all of them what is attached to it, with
     {"about": "phones", "phones": [{"key": hex, "state": "ready"|"ringing"|"in_call"|"quiet", "age": seconds}]}
 
 A SIP client that this node knows is such a phone, too, with no socket but an address or a connection that it made;
-its line has a "client", as `calls.clients` describes it.
+its line has a "client", as `calls.clients` describes it. A door station is told of in the same way.
 
 whenever a link comes up and whenever something changes. When two nodes name the same phone the younger attachment
 counts, and the other node lets go of it. A link that goes down takes the phones of its node with it.
@@ -30,10 +30,11 @@ from meshdoor.node.notes import Note
 from meshdoor.node.web import Cut, Send, SipFlow
 from meshdoor.sip.flow import Flow
 from meshdoor.sip.uri import Uri
+from meshdoor.transport.links import link_flow
 from meshdoor.transport.websocket import WebSocketTransport, message_in
 from meshdoor.trust.attach import attachable
 from meshdoor.trust.permissions import Role
-from meshdoor.trust.roster import Roster
+from meshdoor.trust.roster import Member, Roster
 
 ABOUT: Final = "phones"
 MAX_PHONES: Final = 64  # at one node
@@ -126,6 +127,11 @@ class Attachments:
         if placed != before:
             self._tell()
 
+    def host(self, key: bytes) -> None:
+        """A door station is reached through this node, which calls it on behalf of others."""
+        self._clients[key] = Whereabouts(self._own_key, _now(), flow=link_flow(self._own_key, self._own_key))
+        self._tell()
+
     def displace(self, key: bytes) -> None:
         """It can be reached no more."""
         if self._clients.pop(key, None) is not None:
@@ -150,7 +156,7 @@ class Attachments:
     def find(self, key: bytes) -> Whereabouts | None:
         """Where a phone is attached; None if it is not, or may not be any more."""
         member = self._house.membership.roster.member(key)
-        if member is None or member.role is not Role.PHONE or member.expired(time.time()):
+        if member is None or not _is_attached(member) or member.expired(time.time()):
             return None
         if (line := self._lines.get(key)) is not None:
             return Whereabouts(self._own_key, line.since, self._state(key, line), line.uri)
@@ -285,6 +291,11 @@ class Attachments:
                 self._house.phones_changed()
         elif self._lines or self._clients:
             self._house.links.send_note(key, self._note())
+
+
+def _is_attached(member: Member) -> bool:
+    """Is it one that is reached through another member?"""
+    return member.role is Role.PHONE or (member.role is Role.DOOR and not member.linked)
 
 
 def _read(document: object, node: bytes) -> tuple[bytes, Whereabouts]:

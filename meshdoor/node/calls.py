@@ -8,7 +8,7 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import Any, Protocol
 
 from meshdoor.calls import plan
 from meshdoor.calls.clients import Client
@@ -23,6 +23,7 @@ from meshdoor.media.engine_client import Engine
 from meshdoor.media.suites import suites
 from meshdoor.mesh.acceptor import listen
 from meshdoor.mesh.frames import State as Busy
+from meshdoor.mesh.peer import State as Presence
 from meshdoor.mesh.peers import Peer
 from meshdoor.node import journal
 from meshdoor.node.answering import Answering
@@ -34,6 +35,7 @@ from meshdoor.node.house import House
 from meshdoor.node.notes import Note
 from meshdoor.node.pressing import Press, Pressing
 from meshdoor.node.relay import Relay
+from meshdoor.node.stations import Stations
 from meshdoor.node.talking import Settings, Talking
 from meshdoor.sip import events as sip
 from meshdoor.sip.core import Config as SipConfig
@@ -53,6 +55,16 @@ LOGGER = logging.getLogger("meshdoor")
 MAX_LISTENERS = 16
 
 Listener = Callable[[dict[str, Any]], None]
+
+
+class Part(Protocol):
+    """What carries out some of the calls."""
+
+    def handle(self, event: sip.SessionEvent) -> bool:
+        """False when it is about no session of its own."""
+
+    def involves(self, key: bytes) -> bool:
+        """Is something on with this member?"""
 
 
 class CallService:
@@ -80,6 +92,7 @@ class CallService:
         room = Settings(self._policy, self._camera() != "none", config.ring.timeout)
         self.talking = Talking(self, room, self.answering.in_call)
         self.bridges = Bridges(self, self.attachments)
+        self.stations = Stations(self, house, self.attachments, config.ring.timeout)
         self.digits = Digits(self, (self.pressing, self.answering, self.talking))
         house.on_sip = self._link.received
         house.on_peers = self._peers_changed
@@ -93,7 +106,7 @@ class CallService:
         await asyncio.to_thread(suites)  # a press shall not wait for a file
         self.engine = Engine(self._hello(), self._media_event)
         settings = SipConfig(user=str(self._house.role), policy=policy_for(self._caller))
-        self.endpoint = SipEndpoint(settings, self._sip_event)
+        self.endpoint = SipEndpoint(settings, self._sip_event, self.stations.trusts)
         self.endpoint.add(self._link)
         self.endpoint.add(self._sockets)
         self._relay = self.endpoint.relay = Relay(self._house, self.attachments, self.endpoint.forward)
@@ -165,6 +178,8 @@ class CallService:
         return asyncio.get_running_loop().time()
 
     def target(self, key: bytes) -> Target | None:
+        if key == self._house.membership.identity.key:
+            return self._link.target(key, "meshdoor")
         if key not in self._linked or (way := self._relay.way(key)) is None:
             return None
         user = "phone" if self.is_browser(key) else "meshdoor"
@@ -197,7 +212,11 @@ class CallService:
             self._house.links.hurry(node, interval)
 
     def note(self, key: bytes, note: dict[str, Any]) -> None:
-        self._house.links.send_note(key, note)
+        node = self._node_of(key)
+        if node == self._house.membership.identity.key:
+            asyncio.get_running_loop().call_soon(self._house.note, node, note)
+        else:
+            self._house.links.send_note(node, note)
 
     def name_of(self, key: bytes) -> str:
         member = self.roster.members.get(key) or self.roster.revoked.get(key)
@@ -303,9 +322,11 @@ class CallService:
         if not isinstance(call, str):
             raise RemoteProtocolError("a picture of no call")
         self.pressing.picture_shown(key, call)
+        self.stations.picture_shown(key, call)
 
     def _knocked(self, key: bytes, note: Note) -> None:
-        self.answering.knocked(key)
+        press = note.get("press")
+        self.answering.knocked(key, press if isinstance(press, str) else "")
 
     def _invited(self, event: sip.IncomingInvite) -> None:
         """What the caller may is what the roster says."""
@@ -315,6 +336,8 @@ class CallService:
             event.session.reject(plan.FORBIDDEN, self.now())
             return
         callee = member_at(self.roster, event.request.uri)
+        if self.stations.invited(event, caller, callee):
+            return
         if callee is not None and callee.key != itself.key:
             self.bridges.to_client(event, caller, callee)
             return
@@ -331,15 +354,18 @@ class CallService:
             self.talking.invited(event, caller, received)
 
     def _caller(self, request: Request, flow: Flow) -> Member | None:
-        return caller_of(request, flow, self.roster, time.time())
+        return self.stations.caller(flow) or caller_of(request, flow, self.roster, time.time())
 
     def _node_of(self, key: bytes) -> bytes:
         """Over whose link a member is reached."""
         found = self.attachments.find(key)
         return key if found is None else found.node
 
+    def _parts(self) -> tuple[Part, ...]:
+        return self.bridges, self.stations, self.pressing, self.answering, self.talking
+
     def _involves(self, key: bytes) -> bool:
-        return any(part.involves(key) for part in (self.bridges, self.pressing, self.answering, self.talking))
+        return any(part.involves(key) for part in self._parts())
 
     def dismiss(self) -> None:
         """End what is on with phones that were revoked, and with guests whose time is over."""
@@ -350,6 +376,7 @@ class CallService:
                 self.pressing.dismissed(member.key)
                 self.talking.dismissed(member.key)
                 self.bridges.dismissed(member.key)
+                self.stations.dismissed(member.key)
         self.attachments.look()
 
     def _roster_changed(self, roster: Roster) -> None:
@@ -367,7 +394,18 @@ class CallService:
     def peers(self) -> list[Peer]:
         return self._house.everyone() if self._house.settled else []
 
+    def everyone(self) -> list[Peer]:
+        """All members as they are now, this node included."""
+        itself = self.itself
+        if itself is None:
+            return self.peers()
+        return [*self.peers(), Peer(itself.key, itself, Presence.READY, 0.0, "", None, None, True, None, True)]
+
     def _send_sip(self, key: bytes, message: bytes) -> bool:
+        """What this node rings for others rings here, too: it calls itself like everybody else."""
+        if key == self._house.membership.identity.key:
+            asyncio.get_running_loop().call_soon(self._link.received, key, message)
+            return True
         return self._house.links.send_sip(key, message)
 
     def _peers_changed(self) -> None:
@@ -375,6 +413,7 @@ class CallService:
         linked = {peer.key for peer in self.peers() if peer.state != "unreachable"}
         for key in self._linked - linked:
             self.pressing.peer_down(key)
+            self.stations.peer_down(key)
             self.answering.peer_down(key)
             self._link.lost(key)
             self.talking.peer_down(key)
@@ -383,6 +422,7 @@ class CallService:
         self._ringable = set(plan.who_rings(self.peers(), self._house.membership.identity.key).rung)
         for key in self._ringable - before:
             self.pressing.peer_up(key)
+            self.stations.peer_up(key)
         if any(self._needs_media(peer) for peer in self.peers()):
             self._engine_wanted.set()
         self._prepare_browsers()
@@ -402,14 +442,15 @@ class CallService:
         if isinstance(event, sip.IncomingInvite):
             self._invited(event)
         elif isinstance(event, sip.SessionEvent):
-            _ = any(part.handle(event) for part in (self.bridges, self.pressing, self.answering, self.talking))
+            _ = any(part.handle(event) for part in self._parts())
         elif isinstance(event, sip.RequestReceived) and not self._requested(event):
             self.endpoint.respond(event, 405, (("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO"),))
 
     def _requested(self, event: sip.RequestReceived) -> bool:
-        return self.bridges.received(event) or self.digits.received(event)
+        return self.bridges.received(event) or self.stations.received(event) or self.digits.received(event)
 
     def _media_event(self, event: media.Event) -> None:
+        self.stations.media_event(event)
         match event:
             case media.FirstPacketSent(leg=leg, media="video"):
                 self.pressing.first_packet(leg)

@@ -187,7 +187,7 @@ class House:
         """Until it has heard its peers, a node that starts cannot know whether its roster is the newest."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_DEADLINE):
-                while not all(peer.roster_in_step for peer in self.peers.peers() if peer.member.role is not Role.PHONE):
+                while not all(peer.roster_in_step for peer in self.peers.peers() if peer.member.linked):
                     self._news.clear()
                     await self._news.wait()
         self.settled = True

@@ -118,6 +118,7 @@ class Node:
             verbs_of_mesh = Verbs(house, time.time(), self._config.mesh.port)
             phones = self._phones(calls, openings, verbs_of_mesh)
             saved = partial(self._state.save_table, Table.ADOPTED)
+            calls.stations.load(self._table(Table.STATIONS), partial(self._state.save_table, Table.STATIONS))
             adopted = Adopted(house, calls, self._table(Table.ADOPTED), saved)
             verbs = (
                 verbs_of_mesh.table()
@@ -126,6 +127,7 @@ class Node:
                 | HistoryVerbs(house, self._history).table()
                 | phones.table()
                 | adopted.table(phones.desk)
+                | calls.stations.table()
             )
             await stack.enter_async_context(serve(self._state.path, verbs))
             async with asyncio.TaskGroup() as tasks:
@@ -138,6 +140,7 @@ class Node:
                     tasks.create_task(self._begin(enrolment, interactive)),
                     tasks.create_task(phones.run()),
                     tasks.create_task(adopted.run()),
+                    tasks.create_task(calls.stations.run()),
                 ]
                 if self._history is not None:
                     running.append(tasks.create_task(self._history.run()))

@@ -61,6 +61,7 @@ class Table(StrEnum):
     WEB = "web.json"
     SIP = "sip.json"
     ADOPTED = "adopted.json"
+    STATIONS = "stations.json"
 
 
 class Keys(StrEnum):
