@@ -108,6 +108,8 @@ async def test_another_that_runs_keeps_its_name(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match="Address already in use") as caught:
             await asyncio.to_thread(sockets_of, str(tmp_path / "here"))
         assert "linphone-daemon" in caught.value.hint
+        async with script(tmp_path / "here") as button:
+            assert await button.says(b"x\n") == b"Status: Error\n"
 
 
 def test_no_file_of_somebody_is_taken_away(tmp_path: Path) -> None:
