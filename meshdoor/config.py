@@ -44,7 +44,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import unquote
 
 from meshdoor.errors import ConfigError
@@ -141,6 +141,32 @@ class NotifyConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountConfig:
+    """An account at somebody's SIP server.
+
+    address is who we are there; registrar and proxy are SIP URIs, by default what RFC 3263 finds for the domain of the
+    address. user is for the password, which stands in secret_file; by default it is that of the address. transport
+    (`udp`, `tcp`, `tls`) goes before what the name servers like. authorities is a file of certificates, else those of
+    the system count. media is `srtp` or `plain`, which a server without encryption needs: then whoever is on the way
+    sees and hears. incoming says what rings when somebody calls: `door` (a visitor), `room` (a person), `no` (nothing).
+    stun (`stun:HOST[:PORT]`) finds our address outside. expires is in seconds.
+    """
+
+    address: str = ""
+    registrar: str = ""
+    proxy: str = ""
+    user: str = ""
+    secret_file: str = ""
+    transport: str = ""
+    authorities: str = ""
+    media: str = "srtp"
+    incoming: str = "room"
+    stun: str = ""
+    expires: int = 600
+    register: bool = True
+
+
+@dataclass(frozen=True, slots=True)
 class LogConfig:
     """How the node writes its log: `text`, one readable line an event, or `json`, one object a line."""
 
@@ -161,6 +187,8 @@ class Config:
     lock: LockConfig | None = None
     web: WebConfig = field(default_factory=WebConfig)
     notify: NotifyConfig = field(default_factory=NotifyConfig)
+    routes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    accounts: tuple[AccountConfig, ...] = ()
     log: LogConfig = field(default_factory=LogConfig)
 
     def __post_init__(self) -> None:
@@ -174,6 +202,8 @@ class Config:
             raise ConfigError("web: a certificate needs its key, and a key its certificate")
         for text in self.web.ice_servers:
             IceServer.parse(text)
+        for account in self.accounts:
+            _check_account(account)
         if self.lock is not None:
             check_name(self.lock.of, "lock.of")
             if not 0.1 <= self.lock.pulse <= MAX_PULSE:
@@ -255,6 +285,12 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
     if NoneType in get_args(kind):
         (kind,) = (each for each in get_args(kind) if each is not NoneType)
         return _convert(kind, value, where)
+    if get_origin(kind) is Mapping:
+        return _convert_table(kind, value, where)
+    if get_args(kind) and dataclasses.is_dataclass(get_args(kind)[0]):
+        if not isinstance(value, list):
+            raise ConfigError(f"{where}: must be a list of tables: [[{where}]]")
+        return tuple(_convert(get_args(kind)[0], each, where) for each in value)
     if get_args(kind):
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise ConfigError(f"{where}: must be a list of strings")
@@ -266,12 +302,30 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
     return value
 
 
+def _convert_table(kind: Any, value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where}: must be a table")
+    return {key: _convert(get_args(kind)[1], each, f"{where}.{key}") for key, each in value.items()}
+
+
 _WORDS = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
 
 
 def _suggestion(key: str, known: Mapping[str, Any]) -> str:
     close = difflib.get_close_matches(key, known, 1)
     return f"did you mean {close[0]!r}?" if close else f"settings here: {', '.join(known)}"
+
+
+def _check_account(account: AccountConfig) -> None:
+    if not account.address.startswith(("sip:", "sips:")) or "@" not in account.address:
+        raise ConfigError(f"accounts.address: {account.address!r} is not like sip:user@sip.example.org")
+    _one_of("accounts.transport", account.transport, ("", "udp", "tcp", "tls"))
+    _one_of("accounts.media", account.media, ("srtp", "plain"))
+    _one_of("accounts.incoming", account.incoming, ("door", "room", "no"))
+    if account.stun and (_ICE.fullmatch(account.stun) is None or not account.stun.startswith("stun:")):
+        raise ConfigError(f"accounts.stun: {account.stun!r} is not like stun:HOST:PORT")
+    if not 60 <= account.expires <= 86400:
+        raise ConfigError(f"accounts.expires: {account.expires} is not from 60 to 86400 seconds")
 
 
 def _one_of(where: str, value: str, choices: tuple[str, ...]) -> None:
