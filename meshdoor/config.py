@@ -287,19 +287,23 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
         return _convert(kind, value, where)
     if get_origin(kind) is Mapping:
         return _convert_table(kind, value, where)
-    if get_args(kind) and dataclasses.is_dataclass(get_args(kind)[0]):
-        if not isinstance(value, list):
-            raise ConfigError(f"{where}: must be a list of tables: [[{where}]]")
-        return tuple(_convert(get_args(kind)[0], each, where) for each in value)
     if get_args(kind):
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise ConfigError(f"{where}: must be a list of strings")
-        return tuple(value)
+        return _convert_list(get_args(kind)[0], value, where)
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:
         raise ConfigError(f"{where}: must be {_WORDS[kind]}, not {value!r}")
     return value
+
+
+def _convert_list(kind: Any, value: Any, where: str) -> tuple[Any, ...]:
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(value, list):
+            raise ConfigError(f"{where}: must be a list of tables: [[{where}]]")
+        return tuple(_convert(kind, each, where) for each in value)
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ConfigError(f"{where}: must be a list of strings")
+    return tuple(value)
 
 
 def _convert_table(kind: Any, value: Any, where: str) -> dict[str, Any]:

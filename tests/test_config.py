@@ -9,7 +9,6 @@ import pytest
 from meshdoor import config
 from meshdoor.errors import ConfigError
 
-
 ACCOUNT = "[[accounts]]\naddress = 'sip:flat42@sip.example.org'\n"
 
 
