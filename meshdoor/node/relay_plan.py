@@ -9,8 +9,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from meshdoor.calls.clients import Client
 from meshdoor.media.messages import StreamPlan
-from meshdoor.node.media_plan import AUDIO, FEEDBACK, RUNG, VIDEO, Able, Place, Streams, answer
+from meshdoor.node.media_plan import AUDIO, FEEDBACK, RUNG, VIDEO, Able, Place, Streams, answer, offer
 from meshdoor.sdp.attributes import Direction
 from meshdoor.sdp.codec import Codec, codecs_of
 from meshdoor.sdp.description import SessionDescription
@@ -28,6 +29,19 @@ def answer_station(body: bytes, place: Place, plain: bool, before: bytes = b"") 
     """The answer to the offer of a door station, and what was agreed on. Raises SdpError where nothing fits."""
     made, streams = answer(body, place, RUNG, before, Able(AUDIO, STATION_VIDEO, plain))
     return made, streams if streams.video is None else streams._replace(video=_described(streams.video, body))
+
+
+def offer_station(place: Place, client: Client) -> MediaPlan:
+    """What a door station is offered: some know H.264 without fragments only."""
+    plan = offer(place.local, place.opened, RUNG, client)
+    tracks = (track if track.kind == "audio" else _for_station(track) for track in plan.tracks)
+    return replace(plan, tracks=tuple(tracks))
+
+
+def _for_station(track: TrackPlan) -> TrackPlan:
+    h264 = next(codec for codec in track.codecs if codec.packetization_mode == 1)
+    plain = replace(h264, payload_type=97, parameters=h264.parameters.replace("mode=1", "mode=0"))
+    return replace(track, codecs=(h264, plain))
 
 
 def _described(video: StreamPlan, body: bytes) -> StreamPlan:

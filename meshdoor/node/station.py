@@ -27,7 +27,7 @@ from meshdoor.node.calling import Desk
 from meshdoor.node.media_plan import NOTHING, Place, Streams
 from meshdoor.node.porch import Porch
 from meshdoor.node.pressing import Press, Pressing, Relayed
-from meshdoor.node.relay_plan import able_of, answer_station
+from meshdoor.node.relay_plan import able_of, answer_station, offer_station
 from meshdoor.node.talking import Rooms, Settings, Talking
 from meshdoor.sdp.negotiation import MediaPlan
 from meshdoor.sip import events as sip
@@ -278,7 +278,7 @@ class Station:
             host = target.flow.remote[0]
             line.place = place = await self._open(line, host)
             client = Client(where.keying, host.partition("%")[0], "", where.transport)
-            line.plan = media_plan.offer(place.local, place.opened, media_plan.RUNG, client)
+            line.plan = offer_station(place, client)
             name = NameAddr("Meshdoor", SipUri("sip", user_of(self.name), None, target.flow.local[0].partition("%")[0]))
             if not line.over:
                 called = replace(target, caller=name)

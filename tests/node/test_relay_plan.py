@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from meshdoor.calls.clients import Client, Keying
 from meshdoor.errors import SdpError
 from meshdoor.media.messages import LegOpened
 from meshdoor.node import media_plan
 from meshdoor.node.media_plan import NOTHING, Place, Streams
-from meshdoor.node.relay_plan import able_of, answer_station, narrowed
+from meshdoor.node.relay_plan import able_of, answer_station, narrowed, offer_station
 from meshdoor.sdp.attributes import Direction
 from meshdoor.sdp.description import SessionDescription
 
@@ -64,6 +65,13 @@ def test_a_panel_without_a_camera_sends_sound_alone() -> None:
     assert (sound.direction, pictures.direction) == (Direction.SENDRECV, Direction.INACTIVE)
     assert able_of(streams).video == ()
     assert able_of(NOTHING) == ((), (), False)
+
+
+def test_a_station_may_know_pictures_without_fragments_only() -> None:
+    plan = offer_station(PLACE, Client(Keying.PLAIN, "192.168.1.40"))
+    _, pictures = plan.tracks
+    assert [codec.packetization_mode for codec in pictures.codecs] == [1, 0]
+    assert (pictures.direction, pictures.profile) == (Direction.RECVONLY, "RTP/AVP")
 
 
 def test_who_looks_is_answered_with_what_comes() -> None:
