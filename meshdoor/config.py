@@ -12,6 +12,17 @@ A file is TOML, found at `--config FILE`, else `config.toml` in the state direct
     [sip]
     port = 5060                 # UDP and TCP, devices outside the mesh; 0 takes any
     announce = true             # to SIP clients of others on the network, by name, as DNS-SD has it
+    domain = "myhouse"          # what sip:NAME@myhouse means: a member or a route of that name
+    pipe = "doorbell"           # /tmp/doorbell speaks as linphone-daemon does, for scripts
+
+    [routes]                    # names for several, and who rings beside all that is discovered
+    everyone = ["sip:bob@sip.example.org"]
+    upstairs = ["Bedroom", "Attic"]
+
+    [[accounts]]                # an account at somebody's SIP server; as many as there are
+    address = "sip:flat42@sip.example.org"
+    secret_file = "flat42.secret"   # its password
+    proxy = "sip:proxy.example.org;transport=tls"   # else what the name servers say of the domain
 
     [lock]                      # makes this node a lock, as role = "lock" does
     of = "Front door"           # the door that it opens, by its name; "" for all of them
@@ -71,10 +82,13 @@ class MeshConfig:
 
 @dataclass(frozen=True, slots=True)
 class SipConfig:
-    """SIP for devices outside the mesh: the port of UDP and TCP, and whether mDNS tells them of this node."""
+    """SIP for devices outside the mesh: the port of UDP and TCP, and whether mDNS tells them of this node; the domain
+    of the house, and the name of the socket that scripts of linphone-daemon find (`meshdoor run --pipe`)."""
 
     port: int = 5060
     announce: bool = True
+    domain: str = ""
+    pipe: str = ""
 
 
 @dataclass(frozen=True, slots=True)
