@@ -32,6 +32,7 @@ from meshdoor.node.pressing import Press
 from meshdoor.node.station import Kept, Station, Yard
 from meshdoor.ratelimit import KeyedRateLimit
 from meshdoor.sip import events as sip
+from meshdoor.sip.credentials import Challenge
 from meshdoor.sip.digest import DigestServer, make_ha1
 from meshdoor.sip.dtmf import DIGITS, DtmfInfo
 from meshdoor.sip.flow import Flow
@@ -253,7 +254,7 @@ class Stations:
         if known.secrets:
             who = self._digest.authenticate(event.request, now)
             if who.username != station.kept.where.uri.user:
-                asked = [("WWW-Authenticate", str(challenge)) for challenge in who.challenges]
+                asked = [("WWW-Authenticate", str(challenge)) for challenge in who.challenges if _is_known(challenge)]
                 event.session.reject(UNAUTHORIZED if asked else 403, now, asked)
                 return False
         if not self._presses.allow(station.key, now):
@@ -306,6 +307,11 @@ class Stations:
         station.pressing.answered.append(answered)
         station.pressing.over.append(over)
         return station
+
+
+def _is_known(challenge: Challenge) -> bool:
+    """Panels know MD5 alone, and give up where another algorithm is offered beside it (baresip 1.0, for one)."""
+    return challenge.parameters["algorithm"] == "MD5"
 
 
 def _secrets(where: Place, secret: str | None) -> dict[str, str]:
