@@ -34,7 +34,7 @@ from meshdoor.node.opening import Openings, lock_of
 from meshdoor.node.pairing import PairingDesk
 from meshdoor.node.phone_part import LoadWeb, Parts, PhonePart
 from meshdoor.node.recall import HistoryVerbs
-from meshdoor.node.reporting import Reporting, opening_of, tell_opening
+from meshdoor.node.reporting import Reporting, StationReports, opening_of, tell_opening
 from meshdoor.node.ringing import CallVerbs
 from meshdoor.node.status import describe
 from meshdoor.node.terminal import typed_line
@@ -175,6 +175,10 @@ class Node:
             return None
         history = History(self._house, ledger, self._state.path, calls.snapshot)
         calls.answering.snap = history.snap
+        reports = StationReports(self._house)
+        calls.stations.begun.append(reports.begun)
+        calls.stations.answered.append(reports.answered)
+        calls.stations.over.append(reports.over)
         return history
 
     def _phones(self, calls: CallService, openings: Openings, verbs: Verbs) -> PhonePart:

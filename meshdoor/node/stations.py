@@ -79,9 +79,9 @@ class Stations:
     """Give it every event first; it takes what is about stations."""
 
     def __init__(self, yard: Yard, house: House, attachments: Attachments, timeout: float) -> None:
-        self.begun: list[Callable[[Station, Press], None]] = []
-        self.over: list[Callable[[Station, Press], None]] = []
-        self.answered: list[Callable[[Station, Press, bytes], None]] = []
+        self.begun: list[Callable[[bytes, Press], None]] = []  # told of each press, with the key of the station
+        self.over: list[Callable[[bytes, Press], None]] = []
+        self.answered: list[Callable[[bytes, Press, bytes], None]] = []  # and with who answered
         self._yard = yard
         self._house = house
         self._attachments = attachments
@@ -291,17 +291,17 @@ class Stations:
         def begun(press: Press) -> None:
             self._attachments.occupy(key, Busy.RINGING)
             for listener in self.begun:
-                listener(station, press)
+                listener(key, press)
 
         def answered(press: Press, by: bytes) -> None:
             self._attachments.occupy(key, Busy.IN_CALL)
             for listener in self.answered:
-                listener(station, press, by)
+                listener(key, press, by)
 
         def over(press: Press) -> None:
             self._attachments.occupy(key, Busy.FREE)
             for listener in self.over:
-                listener(station, press)
+                listener(key, press)
 
         station.pressing.begun.append(begun)
         station.pressing.answered.append(answered)

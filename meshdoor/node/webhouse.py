@@ -21,7 +21,7 @@ from meshdoor.node.reporting import ANSWERED
 from meshdoor.node.web import Cut, Guest, Send, SipFlow, Stop, Tell
 from meshdoor.node.wishes import Wishes
 from meshdoor.trust.attach import attachable
-from meshdoor.trust.permissions import Permission
+from meshdoor.trust.permissions import Permission, Role
 from meshdoor.trust.roster import Member, Roster
 
 LOGGER = logging.getLogger("meshdoor")
@@ -208,7 +208,8 @@ class WebHouse:
 
     def _answered(self, door: bytes, note: Note) -> None:
         roster = self._house.membership.roster
-        if not roster.may(door, Permission.RING):
+        teller = roster.member(door)
+        if teller is None or not (Permission.RING in teller.permissions or teller.role is Role.SCREEN):
             raise RemoteProtocolError("an answer at what is no door")
         try:
             by = roster.member(bytes.fromhex(note.get("by", "")))
