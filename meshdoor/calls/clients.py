@@ -32,7 +32,8 @@ class Keying(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Quirk:
-    """What one kind of client needs, and why. `feedback`: offers name the profiles with RTCP feedback (AVPF, SAVPF).
+    """What one kind of client needs, and why. `feedback`: offers name the profiles with RTCP feedback (AVPF, SAVPF);
+    the attributes that tell which (RFC 4585 §4.2) stand in all, since some go by them and nobody minds.
     `early`: it shows encrypted pictures before it has answered."""
 
     product: str

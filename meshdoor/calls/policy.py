@@ -3,7 +3,8 @@
 A member comes over a link, whose flow is named by the key that its TLS has proven, or over the WebSocket of a phone,
 whose flow is named by the key that signed our challenge. A phone that is attached to another node comes over the link
 of that node, which asserts who it is (RFC 3325), and so does a door station that knows nothing of us; only screens are
-believed, and only of phones and such stations. Nothing else that stands in a message makes anybody a member: a From header is what its sender likes it to be.
+believed, and only of phones and such stations. Nothing else that stands in a message makes anybody a member: a From
+header is what its sender likes it to be.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ SERVED: Final = frozenset({"OPTIONS"})
 STRANGER: Final = Fault(403, "outside the mesh")
 
 Who = Callable[[Request, Flow], Member | None]
+Judge = Callable[[Request, Flow], Fault | None]
 
 
 def member_of(flow: Flow) -> bytes | None:
@@ -62,10 +64,13 @@ def judge_outsider(request: Request, flow: Flow) -> Fault | None:
     return None if request.method in SERVED else STRANGER
 
 
-def policy_for(who: Who) -> Callable[[Request, Flow], Fault | None]:
-    """The policy of a node: members may begin what they like, and are judged by what they may do in the house."""
+def policy_for(who: Who, other: Judge = judge_outsider) -> Callable[[Request, Flow], Fault | None]:
+    """The policy of a node: members may begin what they like, and are judged by what they may do in the house. `other`
+    judges what strangers are not served anyhow."""
 
     def judge(request: Request, flow: Flow) -> Fault | None:
-        return judge_outsider(request, flow) if who(request, flow) is None else None
+        if who(request, flow) is not None or judge_outsider(request, flow) is None:
+            return None
+        return other(request, flow)
 
     return judge

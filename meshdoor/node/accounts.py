@@ -3,7 +3,9 @@
 Such a client is a phone like any other. This node made a key for it and kept nothing of it but the public half: it is
 the member's name. Of the secret, which is shown once, it keeps what it takes to check it, in `sip.json`:
 
-    {USER: {"key": hex, "SHA-256": H(A1), "MD5": H(A1)}}
+    {USER: {"key": hex, "SHA-256": H(A1), "MD5": H(A1), "media": "srtp"|"dtls"}}
+
+Other clients (Linphone, baresip) register so over TLS, TCP or UDP (`registrations`).
 """
 
 from __future__ import annotations
@@ -14,9 +16,10 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from meshdoor.calls.clients import Keying
 from meshdoor.control import Json
 from meshdoor.control.server import Verb
-from meshdoor.errors import AttachError, RemoteProtocolError
+from meshdoor.errors import AttachError, Refused, RemoteProtocolError, UserError
 from meshdoor.node import journal
 from meshdoor.node.arguments import Args, checked
 from meshdoor.node.attachments import Attachments
@@ -48,12 +51,16 @@ class Wanted:
     name: str
     permissions: list[str] | None = None
     until: int | None = None
+    media: Keying = Keying.SRTP  # over anything but a WebSocket
 
     @classmethod
     def read(cls, given: Args) -> Wanted:
         """Raises UserError."""
         permissions = given.texts("permissions") if given.has("permissions") else None
-        return cls(given.text("name"), permissions, given.optional_number("until"))
+        media = given.optional("media") or str(Keying.SRTP)
+        if media not in (Keying.SRTP, Keying.DTLS):
+            raise UserError(f"media: {media!r} is none of srtp, dtls")
+        return cls(given.text("name"), permissions, given.optional_number("until"), Keying(media))
 
 
 class Desk(Protocol):
@@ -63,6 +70,9 @@ class Desk(Protocol):
         self, key: bytes, name: str, permissions: Iterable[str] | None = None, until: int | None = None
     ) -> Member:
         """A member for a client. Raises UserError."""
+
+    def check_client(self, name: str, permissions: Iterable[str] | None = None, until: int | None = None) -> None:
+        """Raises UserError where `admit_client` would."""
 
 
 class Accounts:
@@ -79,14 +89,45 @@ class Accounts:
     async def add(self, desk: Desk, server: str, wanted: Wanted) -> Json:
         """Make an account: {joined, id, server, user, domain, secret}. Raises UserError."""
         key = Identity.generate().key
-        member = desk.admit_client(key, wanted.name, wanted.permissions, wanted.until)
         user, secret = device_id(key)[:9].replace("-", ""), secrets.token_urlsafe(SECRET)
-        kept = {each: found for each, found in self._accounts.items() if self._member(found) is not None}
-        hashed = {algorithm: make_ha1(algorithm, user, REALM, secret) for algorithm in ALGORITHMS}
-        self._accounts = kept | {user: {"key": key.hex()} | hashed}
-        await asyncio.to_thread(self._save, self._accounts)
+        member = await self._keep(desk, key, wanted, (user, secret))
         account = {"server": server, "user": user, "domain": DOMAIN, "secret": secret}
         return {"joined": member.name, "id": member.device_id} | account
+
+    async def take(self, desk: Desk, wanted: Wanted, user: str, secret: str) -> Json:
+        """An account that was somewhere else, under the name and the secret that its client has. Raises UserError."""
+        if user in self._accounts and self._member(self._accounts[user]) is not None:
+            raise Refused(f"there is an account {user} already")
+        member = await self._keep(desk, Identity.generate().key, wanted, (user, secret))
+        return {"joined": member.name, "id": member.device_id, "user": user}
+
+    async def _keep(self, desk: Desk, key: bytes, wanted: Wanted, proof: tuple[str, str]) -> Member:
+        """What it takes to check its secret. `proof` is user and secret."""
+        user, secret = proof
+        kept = {each: found for each, found in self._accounts.items() if self._member(found) is not None}
+        member = desk.admit_client(key, wanted.name, wanted.permissions, wanted.until)
+        hashed = {algorithm: make_ha1(algorithm, user, REALM, secret) for algorithm in ALGORITHMS}
+        self._accounts = kept | {user: {"key": key.hex(), "media": str(wanted.media)} | hashed}
+        await asyncio.to_thread(self._save, self._accounts)
+        return member
+
+    @property
+    def empty(self) -> bool:
+        """Is there none?"""
+        return not self._accounts
+
+    def check(self, desk: Desk, wanted: Wanted) -> None:
+        """Raises UserError where `add` would."""
+        desk.check_client(wanted.name, wanted.permissions, wanted.until)
+
+    def member_of(self, username: str) -> bytes:
+        """The key of the member that an account is of."""
+        return bytes.fromhex(self._accounts[username]["key"])
+
+    def keying_of(self, username: str) -> Keying:
+        """How its media is encrypted, over anything but a WebSocket."""
+        media = self._accounts[username].get("media")
+        return Keying(media) if media in list(Keying) else Keying.SRTP
 
     def table(self, desk: Desk, open_web: OpenWeb) -> dict[str, Verb]:
         """By name, for the control server."""
@@ -96,7 +137,10 @@ class Accounts:
             web = await open_web()
             return await self.add(desk, web.url_base.replace("https://", "wss://", 1) + "/sip", wanted)
 
-        return {"phone sip": checked(add)}
+        async def take(args: Args) -> Json:
+            return await self.take(desk, Wanted.read(args), args.text("user"), args.text("secret"))
+
+        return {"phone sip": checked(add), "phone import": checked(take)}
 
     def attach_client(self, address: str, send: Send, cut: Cut) -> SipFlow:
         """Somebody is on the line who will say who it is."""
@@ -109,6 +153,13 @@ class Accounts:
             self._count(address)
         return answered
 
+    def authenticate(self, request: Request, address: str) -> str | Response:
+        """Who sent a request, or the challenge. Raises RemoteProtocolError for one too many, SipError."""
+        answered = self._registrar.authenticate(request, _now())
+        if isinstance(answered, Response):
+            self._count(address)
+        return answered
+
     def challenge(self, request: Request, address: str) -> Response:
         """Raises RemoteProtocolError for one too many, SipError."""
         self._count(address)
@@ -116,8 +167,7 @@ class Accounts:
 
     def attach(self, registered: Registered, send: Send, cut: Cut) -> SipFlow:
         """Whoever registered is a phone on this socket. Raises AttachError."""
-        key = bytes.fromhex(self._accounts[registered.username]["key"])
-        return self._attachments.attach(key, send, cut, registered.contact)
+        return self._attachments.attach(self.member_of(registered.username), send, cut, registered.contact)
 
     def _count(self, address: str) -> None:
         if not self._tries.allow(address, _now()):

@@ -8,20 +8,21 @@ import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any, Protocol
 
 from meshdoor.calls import plan
 from meshdoor.calls.clients import Client
 from meshdoor.calls.fork import State as ForkState
-from meshdoor.calls.hosts import host_of, member_at
+from meshdoor.calls.hosts import host_of, member_at, member_called
+from meshdoor.calls.names import Meant
 from meshdoor.calls.policy import caller_of, policy_for
 from meshdoor.config import Config, IceServer
 from meshdoor.control import Json
-from meshdoor.errors import ConfigError, Refused, RemoteProtocolError
+from meshdoor.errors import Refused, RemoteProtocolError
 from meshdoor.media import messages as media
 from meshdoor.media.engine_client import Engine
 from meshdoor.media.suites import suites
-from meshdoor.mesh.acceptor import listen
 from meshdoor.mesh.frames import State as Busy
 from meshdoor.mesh.peer import State as Presence
 from meshdoor.mesh.peers import Peer
@@ -32,27 +33,34 @@ from meshdoor.node.bridge import Bridges
 from meshdoor.node.calling import Findable
 from meshdoor.node.digits import Digits
 from meshdoor.node.house import House
+from meshdoor.node.listening import keep_certificate, listen_outside
 from meshdoor.node.notes import Note
 from meshdoor.node.pressing import Press, Pressing
+from meshdoor.node.provisioning import Gate
+from meshdoor.node.registrations import OUTSIDE, Registrations
 from meshdoor.node.relay import Relay
+from meshdoor.node.sip_identity import SipIdentity
 from meshdoor.node.stations import Stations
 from meshdoor.node.talking import Settings, Talking
 from meshdoor.sip import events as sip
 from meshdoor.sip.core import Config as SipConfig
 from meshdoor.sip.flow import Flow, Target
+from meshdoor.sip.media_control import MEDIA_CONTROL, asks_for_key_frame
 from meshdoor.sip.message import Request
-from meshdoor.sip.uri import SipUri
+from meshdoor.sip.uri import SipUri, unescape
+from meshdoor.sip.validate import DEFAULT
 from meshdoor.transport.endpoint import SipEndpoint
 from meshdoor.transport.links import LinkTransport
 from meshdoor.transport.outside import Outside
-from meshdoor.transport.tcp import TcpTransport
-from meshdoor.transport.udp import UdpTransport, bind
 from meshdoor.transport.websocket import WebSocketTransport
 from meshdoor.trust.permissions import Permission, Role
 from meshdoor.trust.roster import Member, Roster
 
 LOGGER = logging.getLogger("meshdoor")
 MAX_LISTENERS = 16
+ABLE = replace(
+    DEFAULT, methods=(*DEFAULT.methods, "REGISTER"), content_types=(*DEFAULT.content_types, MEDIA_CONTROL)
+)
 
 Listener = Callable[[dict[str, Any]], None]
 
@@ -74,8 +82,9 @@ class CallService:
     engine: Engine
     outside: Outside
 
-    def __init__(self, config: Config, house: House) -> None:
+    def __init__(self, config: Config, house: House, identity: SipIdentity | None = None) -> None:
         self._house = house
+        self._sip_identity = identity
         self._config = config
         self._listeners: list[Listener] = []
         self._tasks: asyncio.TaskGroup | None = None
@@ -84,6 +93,7 @@ class CallService:
         self.attachments = Attachments(house, self._sockets)
         self._linked: set[bytes] = set()
         self._ringable: set[bytes] = set()
+        self._only: frozenset[bytes] | None = None  # whom the last press was for; None: everybody
         self._engine_wanted = asyncio.Event()
         self._browsers = False  # the engine was told of them
         self.pressing = Pressing(self, config.ring.timeout)
@@ -92,6 +102,7 @@ class CallService:
         room = Settings(self._policy, self._camera() != "none", config.ring.timeout)
         self.talking = Talking(self, room, self.answering.in_call)
         self.bridges = Bridges(self, self.attachments)
+        self.registrations = Registrations(self, house, self.attachments)
         self.stations = Stations(self, house, self.attachments, config.ring.timeout)
         self.digits = Digits(self, (self.pressing, self.answering, self.talking))
         house.on_sip = self._link.received
@@ -105,40 +116,32 @@ class CallService:
         """While the block lasts, this node can ring and be rung."""
         await asyncio.to_thread(suites)  # a press shall not wait for a file
         self.engine = Engine(self._hello(), self._media_event)
-        settings = SipConfig(user=str(self._house.role), policy=policy_for(self._caller))
-        self.endpoint = SipEndpoint(settings, self._sip_event, self.stations.trusts)
+        settings = SipConfig(
+            user=str(self._house.role),
+            capabilities=ABLE,
+            policy=policy_for(self._caller, self.registrations.judge),
+        )
+        self.endpoint = SipEndpoint(settings, self._sip_event, self._trusts)
+        self.endpoint.lost = self.registrations.lost
         self.endpoint.add(self._link)
         self.endpoint.add(self._sockets)
         self._relay = self.endpoint.relay = Relay(self._house, self.attachments, self.endpoint.forward)
-        self._add_outside()
+        self.outside = await listen_outside(self._config, self._house, self._sip_identity)
+        for transport in self.outside.transports:
+            self.endpoint.add(transport)
         async with self.endpoint, asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            engine = tasks.create_task(self._run_engine())
+            beside = [tasks.create_task(self._run_engine())]
+            if self.outside.tls is not None and self._sip_identity is not None:
+                kept = keep_certificate(self._house, self._sip_identity, self.outside.tls)
+                beside.append(tasks.create_task(kept))
             self._peers_changed()
             try:
                 yield
             finally:
                 self._tasks = None
-                engine.cancel()
-
-    def _add_outside(self) -> None:
-        """UDP and TCP for devices outside the mesh, on one port; they are served what `calls.policy` says."""
-        hosts = ("127.0.0.1",) if self._config.mesh.interfaces == ("lo",) else ("", "::")
-        port = self._config.sip.port
-        try:
-            streams = listen(port, hosts)
-        except ConfigError as error:
-            journal.warn("port", f"SIP: {error}: using another")
-            streams = listen(0, hosts)
-        tcp, udp = TcpTransport(streams), None
-        self._house.sip_port = tcp.port
-        try:
-            udp = UdpTransport(bind(tcp.port, hosts))
-        except ConfigError as error:
-            journal.warn("port", f"SIP over UDP: {error}; {error.hint}")
-        self.outside = Outside(udp, tcp)
-        for transport in self.outside.transports:
-            self.endpoint.add(transport)
+                for task in beside:
+                    task.cancel()
 
     async def _run_engine(self) -> None:
         """The engine starts when there is somebody to show pictures to or to see them from, and stays."""
@@ -242,12 +245,15 @@ class CallService:
                 self.talking.yield_sound()
         self._house.set_busy(max(states))
 
-    def ring(self) -> Json:
-        """Somebody pressed the button of this door. Raises Refused."""
+    def ring(self, meant: Meant | None = None) -> Json:
+        """Somebody pressed the button of this door, for everybody or for some. Raises Refused."""
         roster, key = self._house.membership.roster, self._house.membership.identity.key
         if not roster.may(key, Permission.RING):
             raise Refused(f"a {self._house.role} does not ring", "the button is at a door")
+        self._only = None if meant is None or meant.everyone else frozenset(meant.members)
         asked = plan.who_rings(self.peers(), key)
+        if self._only is not None:
+            asked = asked.only(self._only)
         press = self.pressing.ring(secrets.token_hex(8), asked.rung)
         journal.say("pressed", f"ringing {', '.join(map(self.name_of, asked.rung)) or 'nobody'}", press=press.id)
         return {
@@ -289,6 +295,13 @@ class CallService:
             "visitors": self.answering.visits(),
             "calls": self.talking.rows(),
         }
+
+    def gate(self) -> Gate:
+        """Where SIP clients register. Raises Refused."""
+        tls = self.outside.tls
+        if tls is None or self._sip_identity is None:
+            raise Refused("no SIP client can register here", "do it on a screen")
+        return Gate(self._sip_identity.host, tls.port, self._sip_identity.is_given)
 
     def want_engine(self) -> None:
         """A person is about to need it."""
@@ -335,11 +348,12 @@ class CallService:
         if caller is None or itself is None:
             event.session.reject(plan.FORBIDDEN, self.now())
             return
-        callee = member_at(self.roster, event.request.uri)
+        callee = member_at(self.roster, event.request.uri) or self._dialled(event)
         if self.stations.invited(event, caller, callee):
             return
         if callee is not None and callee.key != itself.key:
-            self.bridges.to_client(event, caller, callee)
+            join = self.bridges.from_client if self._is_outside(event.flow) else self.bridges.to_client
+            join(event, caller, callee)
             return
         page = event.request.headers.get("Meshdoor-Call") == "page"
         busy = self.talking.engaged or self.visitor_talks()
@@ -353,8 +367,22 @@ class CallService:
             self._engine_wanted.set()
             self.talking.invited(event, caller, received)
 
+    def _dialled(self, event: sip.IncomingInvite) -> Member | None:
+        """Whom a SIP client means by what it dials; None for whoever answers here."""
+        uri = event.request.uri
+        if not self._is_outside(event.flow) or not isinstance(uri, SipUri):
+            return None
+        return member_called(self.roster, unescape(uri.user or ""))
+
+    def _is_outside(self, flow: Flow) -> bool:
+        return flow.transport in OUTSIDE
+
     def _caller(self, request: Request, flow: Flow) -> Member | None:
-        return self.stations.caller(flow) or caller_of(request, flow, self.roster, time.time())
+        outside = self.stations.caller(flow) or self.registrations.caller(request, flow)
+        return outside or caller_of(request, flow, self.roster, time.time())
+
+    def _trusts(self, flow: Flow) -> bool:
+        return self.stations.trusts(flow) or self.registrations.trusts(flow)
 
     def _node_of(self, key: bytes) -> bytes:
         """Over whose link a member is reached."""
@@ -421,7 +449,8 @@ class CallService:
         before = self._ringable
         self._ringable = set(plan.who_rings(self.peers(), self._house.membership.identity.key).rung)
         for key in self._ringable - before:
-            self.pressing.peer_up(key)
+            if self._only is None or key in self._only:
+                self.pressing.peer_up(key)
             self.stations.peer_up(key)
         if any(self._needs_media(peer) for peer in self.peers()):
             self._engine_wanted.set()
@@ -447,7 +476,13 @@ class CallService:
             self.endpoint.respond(event, 405, (("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO"),))
 
     def _requested(self, event: sip.RequestReceived) -> bool:
-        return self.bridges.received(event) or self.stations.received(event) or self.digits.received(event)
+        if any(part.received(event) for part in (self.bridges, self.stations, self.registrations)):
+            return True
+        if event.session is not None and asks_for_key_frame(event.request.content_type, event.request.body):
+            self.endpoint.respond(event, 200)
+            self.spawn(self.engine.key_frame())
+            return True
+        return self.digits.received(event)
 
     def _media_event(self, event: media.Event) -> None:
         self.stations.media_event(event)

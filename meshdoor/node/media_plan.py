@@ -122,14 +122,13 @@ def offer(
 def _for_client(track: TrackPlan, client: Client, fingerprint: str) -> TrackPlan:
     """Of the suites only the one that all clients have: an INVITE over UDP shall fit into a datagram."""
     feedback = client.quirk.feedback
-    codecs = track.codecs if feedback else tuple(replace(codec, feedback=()) for codec in track.codecs)
     if client.keying is Keying.PLAIN:
-        return replace(track, codecs=codecs, profile=AVPF if feedback else AVP, cryptos=())
+        return replace(track, profile=AVPF if feedback else AVP, cryptos=())
     if fingerprint:
         dtls = Dtls(Fingerprint.parse(fingerprint))
-        return replace(track, codecs=track.codecs, profile=DTLS, cryptos=(), dtls=dtls)
+        return replace(track, profile=DTLS, cryptos=(), dtls=dtls)
     keys = (Crypto.generate(1, CM),)
-    return replace(track, codecs=codecs, profile=SAVPF if feedback else SAVP, cryptos=keys)
+    return replace(track, profile=SAVPF if feedback else SAVP, cryptos=keys)
 
 
 def _browser_tracks(opened: LegOpened, ice: IceDescription, wish: Wish) -> tuple[TrackPlan, TrackPlan]:

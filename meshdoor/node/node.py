@@ -26,6 +26,7 @@ from meshdoor.node import hardware, journal, systemd
 from meshdoor.node.accounts import Accounts
 from meshdoor.node.adopted import Adopted
 from meshdoor.node.calls import CallService
+from meshdoor.node.dialling import Dialling
 from meshdoor.node.history import History
 from meshdoor.node.house import House
 from meshdoor.node.lock import Audit
@@ -33,9 +34,11 @@ from meshdoor.node.membership import Membership
 from meshdoor.node.opening import Openings, lock_of
 from meshdoor.node.pairing import PairingDesk
 from meshdoor.node.phone_part import LoadWeb, Parts, PhonePart
+from meshdoor.node.pipe_part import run_pipe
 from meshdoor.node.recall import HistoryVerbs
 from meshdoor.node.reporting import Reporting, StationReports, opening_of, tell_opening
 from meshdoor.node.ringing import CallVerbs
+from meshdoor.node.sip_identity import SipIdentity
 from meshdoor.node.status import describe
 from meshdoor.node.terminal import typed_line
 from meshdoor.node.verbs import Verbs
@@ -112,7 +115,7 @@ class Node:
             if lock is not None:
                 await stack.enter_async_context(lock)
             openings = Openings(house, lock)
-            calls = self._calls = CallService(self._config, house)
+            calls = self._calls = CallService(self._config, house, SipIdentity(self._config, house, self._state))
             self._history = await self._keep_history(stack, calls)
             await stack.enter_async_context(calls.running())
             verbs_of_mesh = Verbs(house, time.time(), self._config.mesh.port)
@@ -144,6 +147,9 @@ class Node:
                 ]
                 if self._history is not None:
                     running.append(tasks.create_task(self._history.run()))
+                if self._config.sip.pipe:
+                    dialling = Dialling(self._config, house, calls)
+                    running.append(tasks.create_task(run_pipe(self._config.sip.pipe, dialling)))
                 self._greet()
                 await self._stop.wait()
                 systemd.notify("STOPPING=1")
@@ -190,7 +196,9 @@ class Node:
         part = PhonePart(parts, calls.attachments, self._table(Table.PHONES), self._load_web)
         part.desk.ended.append(calls.dismiss)
         stored, state = self._table(Table.SIP), self._state
-        part.take_clients(Accounts(self._house, calls.attachments, stored, partial(state.save_table, Table.SIP)))
+        accounts = Accounts(self._house, calls.attachments, stored, partial(state.save_table, Table.SIP))
+        part.take_clients(accounts, calls.gate)
+        calls.registrations.accounts = accounts
         return part
 
     def _opened(self, audit: Audit) -> None:

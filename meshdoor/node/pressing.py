@@ -70,6 +70,7 @@ class Line:
     has_leg: bool = False
     flows: bool = False
     given_up: bool = False
+    late: bool = False  # it could show nothing before it had answered
 
 
 @dataclass(slots=True)
@@ -354,6 +355,7 @@ class Pressing:
         line.peer_host = self._desk.address(peer)
         line.local = local = media_plan.local_address(line.peer_host)
         client = self._desk.client(peer)
+        line.late = client is not None and not client.quirk.early
         try:
             async with asyncio.timeout(ENGINE_PATIENCE):
                 browser = self._desk.is_browser(peer)
@@ -394,6 +396,8 @@ class Pressing:
         try:
             if began:
                 await self._desk.engine.gate(line.leg, gates)
+                if line.late:
+                    await self._desk.engine.key_frame()
             else:
                 start = line.streams.start(line.leg, gates)
                 await self._desk.engine.start_leg(replace(start, source=line.source))

@@ -70,6 +70,11 @@ class Registrar:
             return self._answer(request, 403)
         return self._bind(request, who.username)
 
+    def authenticate(self, request: Request, now: float) -> str | Response:
+        """Who sent a request that is no REGISTER, or the challenge. SipError for what cannot be answered."""
+        who = self._digest.authenticate(request, now)
+        return self._challenge(request, who.challenges) if who.username is None else who.username
+
     def challenge(self, request: Request, now: float) -> Response:
         """The answer to any other request of who has not registered. SipError for what cannot be answered."""
         return self._challenge(request, self._digest.challenges(now))

@@ -11,6 +11,7 @@
     sip.json          what it takes to check the secrets of SIP clients that register by digest
     adopted.json      where the SIP clients are that were adopted here
     web.pem, ca.pem   key and certificate of the page, and of the authority that phones may trust
+    sip.pem           the authority of the certificate that SIP devices are shown
     push.pem          the key that signs messages to push services (RFC 8292)
 
 The directory is 0700 and its files are 0600, of this user; anything else is refused with the command that
@@ -68,6 +69,7 @@ class Keys(StrEnum):
     """A private key kept as PEM, with its certificate where it has one."""
 
     WEB = "web.pem"
+    SIP = "sip.pem"
     AUTHORITY = "ca.pem"
     PUSH = "push.pem"
 

@@ -225,6 +225,10 @@ class TlsTransport(TcpTransport):
         self._client = client
         self._expected: dict[Address, tuple[str, bytes]] = {}
 
+    def show(self, server: ssl.SSLContext) -> None:
+        """Be known by another certificate to those who dial from now on."""
+        self._server = server
+
     def expect(self, remote: Address, name: str, certificate: bytes = b"") -> None:
         """The certificate of whoever is at this address must be of this name, or `certificate` (DER) itself; else of
         the address."""

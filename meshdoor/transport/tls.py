@@ -25,11 +25,21 @@ def server_context(identity: Identity, certificate: str = "", key: str = "") -> 
 
     Old phones know no Ed25519, and none knows the node's own certificate: they need one from a file.
     """
+    return given_context(certificate, key) if certificate else server_context_of(identity.to_pem())
+
+
+def server_context_of(pem: bytes) -> ssl.SSLContext:
+    """For those who dial us: key and certificates that are in no file."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
-    if not certificate:
-        load_identity(context, identity.to_pem())
-        return context
+    load_identity(context, pem)
+    return context
+
+
+def given_context(certificate: str, key: str = "") -> ssl.SSLContext:
+    """For those who dial us: the certificate chain of a file. ConfigError."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
         context.load_cert_chain(certificate, key or None)
     except OSError as error:  # ssl.SSLError is one

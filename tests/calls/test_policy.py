@@ -11,6 +11,7 @@ from meshdoor.calls.policy import STRANGER, caller_of, judge_outsider, member_of
 from meshdoor.sip.flow import Flow
 from meshdoor.sip.message import Request, parse_message
 from meshdoor.sip.stack import Config, Stack
+from meshdoor.sip.validate import Fault
 from meshdoor.trust.permissions import Role
 from meshdoor.trust.roster import Member, Roster
 from tests.calls.people import member
@@ -118,3 +119,11 @@ def test_names_that_exist_and_names_that_do_not_get_the_same(method: str) -> Non
         ((_, data),) = stack.data_to_send()
         answers.append((data.split(b"\r\n")[0], {line.split(b":")[0] for line in data.split(b"\r\n")}))
     assert answers[0] == answers[1]
+
+
+def test_what_strangers_are_not_served_may_be_judged_otherwise() -> None:
+    unproven = Fault(401, "who is it?")
+    judge = policy_for(who, lambda request, flow: unproven)
+    assert judge(request("INVITE"), UDP) is unproven
+    assert judge(request("OPTIONS"), UDP) is None
+    assert judge(request("INVITE"), link(HALL)) is None

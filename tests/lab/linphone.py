@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import pty
 import shutil
+import socket
 import time
 import wave
 from array import array
@@ -156,3 +157,64 @@ def number_of(picture: Path) -> int | None:
     with av.open(str(picture)) as file:
         frame = next(file.decode(video=0))
     return read(frame)
+
+
+class LinphoneDaemon:
+    """`linphone-daemon`, commanded by its socket. `start` it with the settings that it has, or with those that it
+    fetches from `provisioning`."""
+
+    def __init__(self, host: Host, *more: Settings, provisioning: str = "", trust: str = "") -> None:
+        self.host = host
+        self.process: Process
+        misc = {"misc": {"config-uri": provisioning}} if provisioning else {}
+        roots = {"sip": {"root_ca": trust}} if trust else {}
+        self._text = settings({"sip": {"sip_port": -1, "sip_tcp_port": -1, "sip_tls_port": -1}}, misc, roots, *more)
+
+    @property
+    def directory(self) -> Path:
+        return self.host.directory
+
+    @property
+    def log(self) -> Path:
+        return self.directory / "daemon.log"
+
+    @property
+    def heard(self) -> Path:
+        return self.directory / "daemon-heard.wav"
+
+    def __enter__(self) -> LinphoneDaemon:
+        tone(self.directory / "daemon-voice.wav", FREQUENCY)
+        self.rc = self.directory / "daemon.rc"
+        self.rc.write_text(self._text)
+        (self.directory / ".local" / "share" / "linphone").mkdir(parents=True, exist_ok=True)
+        argv = ["linphone-daemon", "--factory-config", str(self.rc), "--config", str(self.rc)]
+        argv += ["--pipe", self.pipe.name, "-C", "-D", "--log", str(self.log)]
+        self.process = self.host.start(argv, {"DEBUG": "1"})
+        wait_until(lambda: self.pipe.exists() or self.process.poll() is not None, 20)
+        self._connection = socket.socket(socket.AF_UNIX)
+        self._connection.settimeout(5)
+        self._connection.connect(str(self.pipe))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._connection.close()
+        self.process.stop(5)
+        self.pipe.unlink(missing_ok=True)
+
+    @property
+    def pipe(self) -> Path:
+        """Its socket, which is always in /tmp: a file, so it is asked from outside the house."""
+        return Path("/tmp", f"meshdoor-lab-{os.getpid()}-{self.host.name}")
+
+    def ask(self, line: str) -> str:
+        """What it answers to a command. One connection is all that it takes."""
+        self._connection.sendall(line.encode() + b"\n")
+        answer = b""
+        while b"Status:" not in answer:
+            answer += self._connection.recv(65536)
+        return answer.decode(errors="replace")
+
+    def logs(self, text: str) -> bool:
+        return self.log.exists() and text in self.log.read_text(errors="replace")

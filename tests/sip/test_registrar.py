@@ -174,3 +174,14 @@ def test_whatever_the_contact_is_it_is_answered_or_refused(contact: str) -> None
     with suppress(SipError, LocalProtocolError):  # the other is of what no header can hold
         request.headers.set("Contact", contact)
         assert isinstance(desk.register(request, 1.0), Registered | Response)
+
+
+def test_any_other_request_may_prove_who_sent_it() -> None:
+    desk = registrar()
+    call = register(method="OPTIONS")
+    refused = desk.authenticate(call, 0.0)
+    assert isinstance(refused, Response)
+    client = DigestClient("alice", "s3cret", ("SHA-256", "MD5"), predictable())
+    assert client.challenged(refused.www_authenticate)
+    call.headers.add("Authorization", str(client.authorize("OPTIONS", str(call.uri))))
+    assert desk.authenticate(call, 0.0) == "alice"
