@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from meshdoor import config
+from meshdoor.control import Json
 from meshdoor.errors import Refused
 from tests.calls.test_flexisip import CONF, RECORDS, USERS
 from tests.cli.conftest import Run
@@ -39,7 +40,7 @@ def test_at_first_nothing_is_done(conf: Path, run: Run, state: Path, capsys: Cap
 
 
 def test_then_the_node_lets_them_in(conf: Path, run: Run, state: Path, capsys: Capture) -> None:
-    answers = {"phone import": {}, "adopt": ({}, Refused("gate is in", "revoke it"), {})}
+    answers: dict[str, Json] = {"phone import": {}, "adopt": ({}, Refused("gate is in", "revoke it"), {})}
     with FakeNode(state, answers) as node:
         assert run("import", str(conf), "--apply") == 1
     assert node.asked == [
