@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -13,6 +14,7 @@ from meshdoor.config import Config, SipConfig
 from meshdoor.errors import NotFound, Refused, UserError
 from meshdoor.node.dialling import MAX_MESSAGE, Dialling
 from meshdoor.node.pipe_part import MAX_REGISTERS, Registers, no_accounts, run_pipe
+from tests.media.peer import until
 from tests.node.test_calls import QUIET, Node, engines, services
 from tests.node.test_pipe import Script, script
 
@@ -23,9 +25,7 @@ __all__ = ["engines"]
 async def piped(node: Node, path: Path, **settings: object) -> AsyncIterator[Script]:
     config = Config(**QUIET | settings)
     task = asyncio.create_task(run_pipe(str(path), Dialling(config, node.house, node.calls)))
-    async with asyncio.timeout(5):
-        while not path.is_socket():
-            await asyncio.sleep(0.01)
+    await until(lambda: path.name in os.listdir(path.parent))
     try:
         async with script(path) as button:
             yield button
