@@ -29,7 +29,7 @@ from meshdoor.node.calls import CallService
 from meshdoor.node.dialling import Dialling
 from meshdoor.node.history import History
 from meshdoor.node.house import House
-from meshdoor.node.lock import Audit
+from meshdoor.node.lock import Audit, LockService
 from meshdoor.node.membership import Membership
 from meshdoor.node.opening import Openings, lock_of
 from meshdoor.node.pairing import PairingDesk
@@ -39,6 +39,7 @@ from meshdoor.node.recall import HistoryVerbs
 from meshdoor.node.reporting import Reporting, StationReports, opening_of, tell_opening
 from meshdoor.node.ringing import CallVerbs
 from meshdoor.node.sip_identity import SipIdentity
+from meshdoor.node.stations import CodeActuator
 from meshdoor.node.status import describe
 from meshdoor.node.terminal import typed_line
 from meshdoor.node.verbs import Verbs
@@ -54,6 +55,7 @@ SAVE_PEERS = 30.0  # seconds between two looks whether an address is new; nothin
 ENROL_RETRY = 5.0  # seconds, at first
 BOOT = (Path("/boot/firmware"), Path("/boot"))
 ENROLMENT = "meshdoor.enrol"
+CODE_PULSE = 3.0  # seconds in which a panel that was sent its code is sent no other
 ONCE = "It is tried again; a file that another device has used is good no more"
 
 
@@ -121,6 +123,8 @@ class Node:
             verbs_of_mesh = Verbs(house, time.time(), self._config.mesh.port)
             phones = self._phones(calls, openings, verbs_of_mesh)
             saved = partial(self._state.save_table, Table.ADOPTED)
+            code_lock = LockService(self._membership, CodeActuator(calls.stations), "", CODE_PULSE, self._opened)
+            calls.stations.opens = partial(openings.take, await stack.enter_async_context(code_lock))
             calls.stations.load(self._table(Table.STATIONS), partial(self._state.save_table, Table.STATIONS))
             adopted = Adopted(house, calls, self._table(Table.ADOPTED), saved)
             verbs = (

@@ -58,6 +58,14 @@ class Openings:
         verbs: dict[str, Callable[[Args], Awaitable[Json]]] = {"open": self._open_verb, "locks": self._locks_verb}
         return {name: checked(verb) for name, verb in verbs.items()}
 
+    def take(self, lock: LockService, of: str) -> None:
+        """From now on this node has this lock, of that door, unless it had one of its own."""
+        if self._lock is None or self._lock is lock:
+            lock.of = of
+            self._lock = lock
+            for link in self._house.links.links():
+                self._house.links.send_note(link.key, {"about": "lock", "of": of})
+
     async def open(self, text: str = "", person: str = "", patience: float = PATIENCE) -> Receipt:
         """Open the lock of that name, or of the door of that name; "" is the only one there is.
 

@@ -12,6 +12,7 @@ A station is known by the address that it calls from and, where it has a secret,
 from __future__ import annotations
 
 import asyncio
+import secrets
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -47,16 +48,17 @@ MAX_CODE: Final = 16  # digits
 LOOK_AGAIN: Final = 60.0  # seconds between two looks where a name leads
 PRESSES: Final = (0.2, 5.0)  # a second and at once, of one station
 UNAUTHORIZED: Final = 401
+SECRET: Final = 12  # bytes
 
 Save = Callable[[dict[str, Json]], object]
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """What is stored of a station; `secrets` are H(A1) by algorithm."""
+    """What is stored of a station; `hashed` are H(A1) by algorithm, where it has a secret."""
 
     kept: Kept
-    secrets: Mapping[str, str]
+    hashed: Mapping[str, str]
 
     @classmethod
     def read(cls, stored: Json) -> Known:
@@ -65,14 +67,30 @@ class Known:
         code = str(stored.get("code", ""))
         if not set(code) <= set(DIGITS) or len(code) > MAX_CODE:
             raise ValueError("a code that is none")
-        secrets = {name: str(stored[name]) for name in ALGORITHMS if name in stored}
-        return cls(Kept(where, code, stored.get("by_info") is True), secrets)
+        hashed = {name: str(stored[name]) for name in ALGORITHMS if name in stored}
+        return cls(Kept(where, code, stored.get("by_info") is True), hashed)
 
     def stored(self) -> Json:
         table: dict[str, Json] = dict(self.kept.where.stored())
         table |= {"code": self.kept.code} if self.kept.code else {}
         table |= {"by_info": True} if self.kept.by_info else {}
-        return table | dict(self.secrets)
+        return table | dict(self.hashed)
+
+
+class CodeActuator:
+    """A lock that opens by the code of a station: the panel itself shuts it again."""
+
+    simulated = False
+
+    def __init__(self, stations: Stations) -> None:
+        self._stations = stations
+
+    def release(self) -> None:
+        """Raises Refused."""
+        self._stations.release()
+
+    def shut(self) -> None:
+        """The panel does, by itself."""
 
 
 class Stations:
@@ -82,6 +100,7 @@ class Stations:
         self.begun: list[Callable[[bytes, Press], None]] = []  # told of each press, with the key of the station
         self.over: list[Callable[[bytes, Press], None]] = []
         self.answered: list[Callable[[bytes, Press, bytes], None]] = []  # and with who answered
+        self.opens: Callable[[str], None] = lambda name: None  # told which station this node opens, by its name
         self._yard = yard
         self._house = house
         self._attachments = attachments
@@ -121,6 +140,13 @@ class Stations:
     def find(self, key: bytes) -> Station | None:
         """The station of that key, if this node rings for it."""
         return self._stations.get(key)
+
+    def release(self) -> None:
+        """Open the station that this node opens. Raises Refused."""
+        station = self._with_code()
+        if station is None:
+            raise Refused("there is no station with a code here")
+        self._yard.spawn(_opened(station))
 
     def caller(self, flow: Flow) -> Member | None:
         """The station that a request comes from, as far as its address tells."""
@@ -208,7 +234,7 @@ class Stations:
         return any(station.involves(key) for station in self._stations.values())
 
     async def _adopt(self, args: Args) -> Json:
-        """Make a door of a station: {joined, id, uri, media, fingerprint, warning}. Raises UserError."""
+        """Make a door of a station: {joined, id, uri, media, fingerprint, warning, user, secret}. Raises UserError."""
         roster, membership = self._house.membership.roster, self._house.membership
         name, code = args.text("name"), args.optional("code") or ""
         if self._house.role is not Role.SCREEN:
@@ -223,7 +249,8 @@ class Stations:
         if any(known.kept.where.uri.host == where.uri.host for known in self._known.values()):
             raise Refused(f"there is a station at {where.uri.host} already")
         key = Identity.generate().key
-        known = Known(Kept(where, code, args.flag("by_info")), _secrets(where, args.optional("secret")))
+        secret = secrets.token_urlsafe(SECRET) if args.flag("digest") else ""
+        known = Known(Kept(where, code, args.flag("by_info")), _hashed(where, secret))
         member = membership.admit_station(key, name, time.time())
         self._known = {each: found for each, found in self._known.items() if each in self._stations} | {key: known}
         await asyncio.to_thread(self._save, {each.hex(): found.stored() for each, found in self._known.items()})
@@ -237,6 +264,8 @@ class Stations:
             "product": "",
             "fingerprint": fingerprint_of(where.certificate) if where.certificate else None,
             "warning": Client(where.keying, "::", "", where.transport).warning,
+            "user": where.uri.user if secret else None,
+            "secret": secret or None,
         }
 
     async def _open(self, text: str) -> Json:
@@ -251,7 +280,7 @@ class Stations:
     def _may_ring(self, station: Station, event: sip.IncomingInvite) -> bool:
         """Whether it is the station, and does not ring without end."""
         now, known = self._yard.now(), self._known[station.key]
-        if known.secrets:
+        if known.hashed:
             who = self._digest.authenticate(event.request, now)
             if who.username != station.kept.where.uri.user:
                 asked = [("WWW-Authenticate", str(challenge)) for challenge in who.challenges if _is_known(challenge)]
@@ -264,7 +293,7 @@ class Stations:
 
     def _ha1(self, user: str, algorithm: str) -> str | None:
         found = (known for known in self._known.values() if known.kept.where.uri.user == user)
-        return next((known.secrets[algorithm] for known in found if algorithm in known.secrets), None)
+        return next((known.hashed[algorithm] for known in found if algorithm in known.hashed), None)
 
     async def _locate(self, key: bytes) -> None:
         """The address that it calls from."""
@@ -284,6 +313,12 @@ class Stations:
         for key in self._stations.keys() - roster.members.keys():
             self._addresses.pop(key, None)
             self._stations.pop(key).close()
+        if (first := self._with_code()) is not None:
+            self.opens(first.name)
+
+    def _with_code(self) -> Station | None:
+        """The one that this node opens: a node is one lock."""
+        return next((station for station in self._stations.values() if station.kept.code), None)
 
     def _made(self, key: bytes) -> Station:
         station = Station(self._yard, key, self._known[key].kept, self._timeout)
@@ -309,13 +344,20 @@ class Stations:
         return station
 
 
+async def _opened(station: Station) -> None:
+    try:
+        await station.open()
+    except Refused as error:
+        journal.warn("lock", str(error))
+
+
 def _is_known(challenge: Challenge) -> bool:
     """Panels know MD5 alone, and give up where another algorithm is offered beside it (baresip 1.0, for one)."""
     return challenge.parameters["algorithm"] == "MD5"
 
 
-def _secrets(where: Place, secret: str | None) -> dict[str, str]:
-    """Raises UserError."""
+def _hashed(where: Place, secret: str) -> dict[str, str]:
+    """H(A1) by algorithm. Raises UserError."""
     if not secret:
         return {}
     if not where.uri.user:
