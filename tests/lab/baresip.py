@@ -27,6 +27,7 @@ MISSING = "" if shutil.which("baresip") else "baresip-core is not installed"
 MODULES = Path("/usr/lib/baresip/modules")
 FREQUENCY = 740  # Hz, of its microphone
 PORT = 4444
+PATIENCE = 8.0  # seconds
 WANTED = (
     "g711",
     "opus",
@@ -44,6 +45,7 @@ WANTED = (
     "uuid",
     "debug_cmd",
 )
+
 CONFIG = """\
 poll_method epoll
 sip_listen 0.0.0.0:5060
@@ -107,12 +109,11 @@ class Baresip:
         found = re.search(r"frames=(\d+)\s+n_keyframes", self.ask("video_debug"))
         return int(found[1]) if found else 0
 
-    def snapshot(self) -> int | None:
-        """The number of the test card that it shows now."""
+    def shows(self) -> int | None:
+        """The number of the test card that it shows, as soon as it shows one."""
         path = self.directory / f"seen-{time.monotonic_ns()}.png"
         self.ask("snapshot_recv", str(path))
-        wait_until(lambda: path.exists() and path.stat().st_size > 0, 5)
-        time.sleep(0.1)
+        wait_until(lambda: path.exists() and frame_number(path) is not None, PATIENCE)
         return frame_number(path)
 
     def heard(self) -> int | None:

@@ -18,7 +18,7 @@ from math import sin, tau
 from pathlib import Path
 from types import TracebackType
 
-from meshdoor.media.card import read
+from meshdoor.media.analysis import frame_number
 from tests.lab.host import Host
 from tests.lab.nodes import wait_until
 from tests.lab.process import Process
@@ -136,9 +136,8 @@ class Linphonec:
         """The number of the test card that it shows now."""
         path = self.directory / f"{self.name}-{time.monotonic_ns()}.jpg"
         self.type(f"snapshot {path}")
-        wait_until(lambda: path.exists() and path.stat().st_size > 0, 5)
-        time.sleep(0.1)
-        return number_of(path)
+        wait_until(lambda: path.exists() and frame_number(path) is not None, 5)
+        return frame_number(path)
 
 
 def tone(path: Path, frequency: int, seconds: int = 30, rate: int = 48_000) -> Path:
@@ -148,15 +147,6 @@ def tone(path: Path, frequency: int, seconds: int = 30, rate: int = 48_000) -> P
         file.setparams((1, 2, rate, 0, "NONE", ""))
         file.writeframes(samples.tobytes())
     return path
-
-
-def number_of(picture: Path) -> int | None:
-    """What the test card in a JPEG file says."""
-    import av
-
-    with av.open(str(picture)) as file:
-        frame = next(file.decode(video=0))
-    return read(frame)
 
 
 class LinphoneDaemon:
@@ -177,10 +167,6 @@ class LinphoneDaemon:
     @property
     def log(self) -> Path:
         return self.directory / "daemon.log"
-
-    @property
-    def heard(self) -> Path:
-        return self.directory / "daemon-heard.wav"
 
     def __enter__(self) -> LinphoneDaemon:
         tone(self.directory / "daemon-voice.wav", FREQUENCY)
@@ -218,3 +204,15 @@ class LinphoneDaemon:
 
     def logs(self, text: str) -> bool:
         return self.log.exists() and text in self.log.read_text(errors="replace")
+
+    def decodes(self) -> bool:
+        """Has it decoded a picture?"""
+        return self.logs(DECODED)
+
+    def shows(self, state: str) -> bool:
+        """Is its call in this state?"""
+        return state in self.ask("call-status")
+
+    def speak(self) -> None:
+        """Play its voice into the call: it has no microphone."""
+        wait_until(lambda: "Status: Ok" in self.ask(f"incall-player-start {self.directory / 'daemon-voice.wav'}"), 5)
