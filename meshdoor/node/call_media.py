@@ -51,6 +51,8 @@ class CallMedia:
             return False
         self._place = Place(local, opened, host)
         self._client = client
+        if client is not None and self.able is media_plan.ABLE:
+            self.able = media_plan.TO_CLIENT
         return True
 
     def offer(self, wish: Wish) -> bytes:

@@ -301,7 +301,7 @@ class CallService:
         tls = self.outside.tls
         if tls is None or self._sip_identity is None:
             raise Refused("no SIP client can register here", "do it on a screen")
-        return Gate(self._sip_identity.host, tls.port, self._sip_identity.is_given)
+        return Gate(self._sip_identity.host, tls.port)
 
     def want_engine(self) -> None:
         """A person is about to need it."""

@@ -87,6 +87,7 @@ class Able(NamedTuple):
 
 
 ABLE = Able()
+TO_CLIENT = Able(video=BROWSER_VIDEO)  # Linphone offers H.264 without fragments, and VP8
 PRESSED = Wish(Direction.SENDRECV, Direction.SENDONLY)  # a door that rings
 RUNG = Wish(Direction.SENDRECV, Direction.RECVONLY)
 

@@ -34,12 +34,10 @@ EXPIRES: Final = 600  # seconds of a registration
 
 @dataclass(frozen=True, slots=True)
 class Gate:
-    """Where clients register: the name and the port of SIP over TLS. `verified`: they know who signed its
-    certificate."""
+    """Where clients register: the name and the port of SIP over TLS."""
 
     host: str
     port: int
-    verified: bool = True
 
 
 class FindGate(Protocol):
@@ -149,7 +147,7 @@ def settings(account: Mapping[str, Json], gate: Gate, media: Keying, *, verified
             "domain": gate.host,
             "algorithm": "SHA-256",
         },
-        "video": {"enabled": 1, "display": 1, "automatically_initiate": 0, "automatically_accept": 1},
+        "video": {"enabled": 1, "display": 1, "automatically_initiate": 1, "automatically_accept": 1},
         "rtp": {"symmetric": 1},
         "misc": {"config-uri": ""},  # it is good once
     }

@@ -202,12 +202,10 @@ class LinphoneDaemon:
             answer += self._connection.recv(65536)
         return answer.decode(errors="replace")
 
-    def logs(self, text: str) -> bool:
-        return self.log.exists() and text in self.log.read_text(errors="replace")
-
-    def decodes(self) -> bool:
-        """Has it decoded a picture?"""
-        return self.logs(DECODED)
+    @property
+    def decoded(self) -> int:
+        """In how many calls it has decoded a picture."""
+        return self.log.read_text(errors="replace").count(DECODED)
 
     def shows(self, state: str) -> bool:
         """Is its call in this state?"""
