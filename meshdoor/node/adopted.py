@@ -101,6 +101,11 @@ class Adopted:
         self._asking: dict[bytes, asyncio.Task[None]] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
+    def uris(self) -> list[SipUri]:
+        """Where the clients are that were adopted here."""
+        members = self._house.membership.roster.members
+        return [place.uri for key, place in self._places.items() if key in members]
+
     def table(self, desk: Desk) -> dict[str, Verb]:
         """By name, for the control server."""
 

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +22,7 @@ from meshdoor.mesh.interfaces import Interface
 from meshdoor.mesh.link import Links
 from meshdoor.mesh.mdns import Mdns
 from meshdoor.mesh.newcomers import Newcomer
+from meshdoor.mesh.outsiders import Outsider
 from meshdoor.mesh.peers import Peer, PeerTable
 from meshdoor.mesh.sip_service import SipService
 from meshdoor.node import journal
@@ -29,6 +30,7 @@ from meshdoor.node.membership import Membership
 from meshdoor.node.notes import Note, NoteRouter
 from meshdoor.node.pairing import PairingDesk
 from meshdoor.ratelimit import LogLimiter
+from meshdoor.sip.uri import SipUri
 from meshdoor.trust.identity import device_id
 from meshdoor.trust.permissions import Role
 from meshdoor.trust.roster import Roster
@@ -64,6 +66,7 @@ class House:
         self.notes.register("clock", self._clock_shown, early=True)
         self.on_peers: Callable[[], None] = _ignore
         self.attached: Callable[[Peer], Peer] = _as_it_is  # how a phone is, wherever it is attached
+        self.adopted: list[Callable[[], Iterable[SipUri]]] = []  # where the devices of others are that belong to it
         self.watchers: list[Callable[[], None]] = []  # told whenever a peer or this node looks different
         self.sip_port = config.sip.port
         self._advertised = config.sip.announce
@@ -101,6 +104,12 @@ class House:
     def newcomers(self) -> tuple[Newcomer, ...]:
         """Who can be paired from here."""
         return self.peers.newcomers() + self.peers.forgetful(_now())
+
+    def outsiders(self) -> list[Outsider]:
+        """SIP devices that announce themselves and were not adopted here."""
+        taken = {(uri.host, uri.port) for source in self.adopted for uri in source()}
+        found = [(SipUri.parse(outsider.uri), outsider) for outsider in self.mdns.outsiders()]
+        return [outsider for uri, outsider in found if (uri.host, uri.port) not in taken]
 
     def announcement(self) -> Announcement:
         """What mDNS says of this node now."""

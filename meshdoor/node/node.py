@@ -127,6 +127,7 @@ class Node:
             calls.stations.opens = partial(openings.take, await stack.enter_async_context(code_lock))
             calls.stations.load(self._table(Table.STATIONS), partial(self._state.save_table, Table.STATIONS))
             adopted = Adopted(house, calls, self._table(Table.ADOPTED), saved)
+            house.adopted += (adopted.uris, calls.stations.uris)
             verbs = (
                 verbs_of_mesh.table()
                 | CallVerbs(calls).table()

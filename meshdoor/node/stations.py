@@ -38,6 +38,7 @@ from meshdoor.sip.digest import DigestServer, make_ha1
 from meshdoor.sip.dtmf import DIGITS, DtmfInfo
 from meshdoor.sip.flow import Flow
 from meshdoor.sip.registrar import ALGORITHMS, REALM
+from meshdoor.sip.uri import SipUri
 from meshdoor.transport.tls import fingerprint_of
 from meshdoor.trust.identity import Identity, is_key
 from meshdoor.trust.permissions import Role
@@ -117,6 +118,11 @@ class Stations:
         """`stored` is what `save` was given last; what cannot be read of it is not there."""
         self._save = save
         self._known = dict(_read(stored))
+
+    def uris(self) -> list[SipUri]:
+        """Where the stations are that were adopted here."""
+        members = self._house.membership.roster.members
+        return [known.kept.where.uri for key, known in self._known.items() if key in members]
 
     def table(self) -> dict[str, Verb]:
         """By name, for the control server."""

@@ -91,7 +91,7 @@ class Verbs:
                 "transport": found.transport,
                 "age_s": round(max(0.0, now - found.since), 1),
             }
-            for found in self._house.mdns.outsiders()
+            for found in self._house.outsiders()
         ]
 
     async def doctor(self, args: Args) -> Json:

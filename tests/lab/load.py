@@ -1,6 +1,6 @@
 """How many calls one core holds: figures for the docs, measured with sipp in the virtual house on this machine.
 
-    python -m tests.lab.load calls [CALLS] [RATE]    each way, over UDP and TCP: lost calls, CPU for each, memory
+    python -m tests.lab.load calls [CALLS] [RATE] [udp|tcp]  each way: lost calls, CPU for each, memory
     python -m tests.lab.load races [PRESSES] [RATE]  two screens that answer in the same millisecond
     python -m tests.lab.load flat [ROUNDS] [CALLS] [RATE]   memory after each round of calls
 """
@@ -33,10 +33,10 @@ def row(what: str, lost: int, begun: Json, ended: Json, seconds: float) -> str:
     )
 
 
-def calls(count: str = "10000", rate: str = "200") -> None:
+def calls(count: str = "10000", rate: str = "200", *transports: str) -> None:
     """Calls of sipp, then calls to it."""
     number, timeout = int(count), int(count) / float(rate) + SETTLED
-    for transport in ("udp", "tcp"):
+    for transport in transports or ("udp", "tcp"):
         for scenario, what in ANSWERS.items():
             with House("node", "phone") as house:
                 peer = Peer(house["node"], "answer", transport)

@@ -87,6 +87,19 @@ def test_a_linphone_reaches_a_door_by_the_name_of_its_host(house: House, nodes: 
     assert f"{house['door'].ipv4}:5060" in said
 
 
+@pytest.mark.skipif(bool(linphone.MISSING), reason=linphone.MISSING)
+def test_what_was_adopted_is_no_newcomer_any_more(house: House, nodes: list[Node], desktop: Avahi) -> None:
+    hall, address = nodes[0], house["desktop"].ipv4
+    publishing = desktop.publish("sip:carol@desktop.local", "_sipuri._udp", 5060, "txtvers=1", "name=Carol")
+    wait_until(lambda: [row["uri"] for row in devices(hall)] == [f"sip:carol@{address}"])
+    with linphone.Linphonec(house["desktop"]):
+        hall.ask("adopt", uri=devices(hall)[0]["uri"], name="Carol's", media="plain")
+    assert devices(hall) == []
+    hall.ask("revoke", member="Carol's")
+    wait_until(lambda: len(devices(hall)) == 1)
+    publishing.stop()
+
+
 def test_a_late_node_finds_what_is_there(house: House, nodes: list[Node], desktop: Avahi) -> None:
     publishing = desktop.publish("sip:bob@desktop.local", "_sipuri._tcp", 5060, "txtvers=1", "name=Bob")
     house.add("late")

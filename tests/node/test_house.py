@@ -24,6 +24,7 @@ from meshdoor.node import house as module
 from meshdoor.node.house import MAX_KNOCKS, House
 from meshdoor.node.membership import Membership
 from meshdoor.node.pairing import PairingDesk
+from meshdoor.sip.uri import SipUri
 from meshdoor.trust.enrolment import Enrolments
 from meshdoor.trust.identity import Identity, device_id
 from meshdoor.trust.permissions import Role
@@ -202,6 +203,13 @@ async def test_sip_clients_are_told_of_a_member_with_an_address_they_can_reach()
     assert str(service.uri("tcp")) == "sip:screen@[2001:db8::2];transport=tcp"
     made.house.interfaces_changed((replace(ETH, ipv4=(), ipv6=("fe80::2%eth0",)),))
     assert made.house.sip_service() is None
+
+
+async def test_devices_that_were_adopted_are_no_newcomers() -> None:
+    house = scene(founded()).house
+    assert [found.name for found in house.outsiders()] == ["Alice"]
+    house.adopted.append(lambda: [SipUri.parse("sip:b@10.0.0.9;transport=tcp")])
+    assert house.outsiders() == []
 
 
 async def test_without_an_address_nothing_is_announced() -> None:
