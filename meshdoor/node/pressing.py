@@ -37,7 +37,7 @@ from meshdoor.node.relay_plan import narrowed
 from meshdoor.sdp.negotiation import MediaPlan
 from meshdoor.sip import events as sip
 from meshdoor.sip.compose import Fields
-from meshdoor.sip.headers import Reason
+from meshdoor.sip.headers import NameAddr, Reason
 from meshdoor.sip.uac import UacSession
 
 ELSEWHERE = (Reason("SIP", 200, "Call completed elsewhere"),)
@@ -47,11 +47,12 @@ TALK = Gates(microphone=True, speaker=True, picture=True)
 
 @dataclass(frozen=True, slots=True)
 class Relayed:
-    """The media of a press that are not this node's own: the leg that they come from, what was agreed on there, and the
-    headers that say whose press it is."""
+    """The media of a press that are not this node's own: the leg that they come from, what was agreed on there, whose
+    press it is, and the headers that say so."""
 
     leg: str
     streams: Streams
+    caller: NameAddr | None = None
     headers: Fields = ()
 
 
@@ -372,6 +373,7 @@ class Pressing:
         if press.relayed is not None:
             line.plan = narrowed(line.plan, press.relayed.streams)
             headers += press.relayed.headers
+            target = replace(target, caller=press.relayed.caller)
         line.session = self._desk.endpoint.invite(target, media_plan.offer_body(line.plan), headers)
 
     async def _resume(self, press: Press, number: int) -> None:

@@ -266,9 +266,10 @@ class Station:
         called = member_called(self._yard.roster, uri.user or "") if isinstance(uri, SipUri) else None
         if called is not None and called.key in rung:
             rung = (called.key,)
-        headers = ((ASSERTED, f"<sip:door@{host_of(self.key)}>"),)
+        itself = NameAddr(self.name, SipUri("sip", "door", None, host_of(self.key)))
         journal.say("pressed", f"{self.name}: ringing {', '.join(map(self._yard.name_of, rung)) or 'nobody'}")
-        self.pressing.ring(secrets.token_hex(8), rung, Relayed(line.leg, line.streams, headers))
+        relayed = Relayed(line.leg, line.streams, itself, ((ASSERTED, f"<{itself.uri}>"),))
+        self.pressing.ring(secrets.token_hex(8), rung, relayed)
 
     async def _call(self, line: Line) -> None:
         """Look through the station: it is called, and answers by itself."""

@@ -170,6 +170,24 @@ def test_it_is_opened_by_its_code_from_everywhere(home: Home, panel: Panel) -> N
     home.hears("over", "kitchen")
 
 
+def test_the_media_engine_between_them_dies_while_it_rings(home: Home, panel: Panel) -> None:
+    panel.press(home.everyone)
+    for name in SCREENS:
+        home.hears("picture", name)
+    home.ears.told.clear()
+    host = home.house["hall"]
+    pid = home.nodes["hall"].process.pid
+    children = host.run(["cat", f"/proc/{pid}/task/{pid}/children"]).stdout.split()
+    host.run(["sh", "-c", f"kill -9 {' '.join(children)}"])
+    home.hears("picture", "hall", 20)
+    home.nodes["kitchen"].ask("answer")
+    wait_until(lambda: panel.talks)
+    home.ears.hear(1.5)
+    home.nodes["kitchen"].ask("hangup")
+    wait_until(lambda: panel.calls == 0, 5)
+    assert panel.heard() == tone_of("kitchen")
+
+
 @pytest.fixture(scope="module")
 def back(built: Home) -> Iterator[Panel]:
     """It encrypts, calls over TCP, and proves who it is."""
