@@ -35,6 +35,7 @@ from meshdoor.node.digits import Digits
 from meshdoor.node.house import House
 from meshdoor.node.listening import keep_certificate, listen_outside
 from meshdoor.node.notes import Note
+from meshdoor.node.outsiders import Outsiders, names_of
 from meshdoor.node.pressing import Press, Pressing
 from meshdoor.node.provisioning import Gate
 from meshdoor.node.registrations import OUTSIDE, Registrations
@@ -104,6 +105,8 @@ class CallService:
         self.bridges = Bridges(self, self.attachments)
         self.registrations = Registrations(self, house, self.attachments)
         self.stations = Stations(self, house, self.attachments, config.ring.timeout)
+        self.outsiders = Outsiders(self, config.accounts)
+        self._outside_rung: frozenset[bytes] = frozenset()  # by the last press
         self.digits = Digits(self, (self.pressing, self.answering, self.talking))
         house.on_sip = self._link.received
         house.on_peers = self._peers_changed
@@ -120,9 +123,10 @@ class CallService:
             user=str(self._house.role),
             capabilities=ABLE,
             policy=policy_for(self._caller, self.registrations.judge),
+            authorize=self.outsiders.authorize,
         )
         self.endpoint = SipEndpoint(settings, self._sip_event, self._trusts)
-        self.endpoint.lost = self.registrations.lost
+        self.endpoint.lost = self._lost
         self.endpoint.add(self._link)
         self.endpoint.add(self._sockets)
         self._relay = self.endpoint.relay = Relay(self._house, self.attachments, self.endpoint.forward)
@@ -132,7 +136,7 @@ class CallService:
         async with self.endpoint, asyncio.TaskGroup() as tasks:
             self._tasks = tasks
             beside = [tasks.create_task(self._run_engine())]
-            if self.outside.tls is not None and self._sip_identity is not None:
+            if self.outside.tls is not None and self._sip_identity is not None and self._house.role is Role.SCREEN:
                 kept = keep_certificate(self._house, self._sip_identity, self.outside.tls)
                 beside.append(tasks.create_task(kept))
             self._peers_changed()
@@ -183,6 +187,8 @@ class CallService:
     def target(self, key: bytes) -> Target | None:
         if key == self._house.membership.identity.key:
             return self._link.target(key, "meshdoor")
+        if (party := self.outsiders.party(key)) is not None:
+            return party.way()
         if key not in self._linked or (way := self._relay.way(key)) is None:
             return None
         user = "phone" if self.is_browser(key) else "meshdoor"
@@ -201,7 +207,7 @@ class CallService:
 
     def client(self, key: bytes) -> Client | None:
         found = self.attachments.find(key)
-        return None if found is None else found.client
+        return self.outsiders.client(key) if found is None else found.client
 
     def findable(self) -> Findable:
         servers = tuple(IceServer.parse(text) for text in self._config.web.ice_servers)
@@ -209,6 +215,8 @@ class CallService:
 
     def hurry(self, key: bytes, interval: float | None) -> None:
         """Until nothing is on with that member any more, nor with a phone that is reached over the same link."""
+        if self.outsiders.party(key) is not None:
+            return
         node = self._node_of(key)
         same = [node, *(peer.key for peer in self._house.everyone() if peer.where == node)]
         if interval is not None or not any(map(self._involves, same)):
@@ -223,6 +231,8 @@ class CallService:
 
     def name_of(self, key: bytes) -> str:
         member = self.roster.members.get(key) or self.roster.revoked.get(key)
+        if member is None and (party := self.outsiders.party(key)) is not None:
+            return party.name
         return member.name if member is not None else ""
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
@@ -250,10 +260,14 @@ class CallService:
         roster, key = self._house.membership.roster, self._house.membership.identity.key
         if not roster.may(key, Permission.RING):
             raise Refused(f"a {self._house.role} does not ring", "the button is at a door")
-        self._only = None if meant is None or meant.everyone else frozenset(meant.members)
+        meant = meant or self.routed()
+        self._only = None if meant.everyone else frozenset(meant.members)
         asked = plan.who_rings(self.peers(), key)
         if self._only is not None:
             asked = asked.only(self._only)
+        outside = self.outsiders.keys(meant.outside)
+        self._outside_rung = frozenset(outside)
+        asked = replace(asked, rung=asked.rung + outside)
         press = self.pressing.ring(secrets.token_hex(8), asked.rung)
         journal.say("pressed", f"ringing {', '.join(map(self.name_of, asked.rung)) or 'nobody'}", press=press.id)
         return {
@@ -261,6 +275,15 @@ class CallService:
             "rings": [self.name_of(peer) for peer in asked.rung],
             "silent": [{"name": silent.name, "why": silent.why} for silent in asked.silent],
         }
+
+    def routed(self) -> Meant:
+        """Whom a press is for: everybody, and whom the routes name beside."""
+        return names_of(self._config, self._house).everyone(self.roster)
+
+    def found(self, key: bytes) -> None:
+        """There is a way to somebody outside now."""
+        if key in self._outside_rung:
+            self.pressing.peer_up(key)
 
     def answer(self, visit: int | None, call: int | None) -> Json:
         """Answer what rings here, a visitor before anybody else. Raises Refused."""
@@ -379,10 +402,15 @@ class CallService:
 
     def _caller(self, request: Request, flow: Flow) -> Member | None:
         outside = self.stations.caller(flow) or self.registrations.caller(request, flow)
+        outside = outside or self.outsiders.caller(request, flow)
         return outside or caller_of(request, flow, self.roster, time.time())
 
     def _trusts(self, flow: Flow) -> bool:
-        return self.stations.trusts(flow) or self.registrations.trusts(flow)
+        return self.stations.trusts(flow) or self.registrations.trusts(flow) or self.outsiders.trusts(flow)
+
+    def _lost(self, flow: Flow) -> None:
+        self.registrations.lost(flow)
+        self.outsiders.lost(flow)
 
     def _node_of(self, key: bytes) -> bytes:
         """Over whose link a member is reached."""
@@ -470,6 +498,8 @@ class CallService:
     def _sip_event(self, event: sip.Event) -> None:
         if isinstance(event, sip.IncomingInvite):
             self._invited(event)
+        elif isinstance(event, sip.RegistrationChanged):
+            self.outsiders.changed(event.registration)
         elif isinstance(event, sip.SessionEvent):
             _ = any(part.handle(event) for part in self._parts())
         elif isinstance(event, sip.RequestReceived) and not self._requested(event):

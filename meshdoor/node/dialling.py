@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import secrets
-import socket
-from typing import Final, Protocol
+from typing import Final
 
-from meshdoor.calls.names import Meant, Names
+from meshdoor.calls.names import Meant
 from meshdoor.calls.plan import Kind
 from meshdoor.config import Config
 from meshdoor.control import Json
@@ -14,43 +13,22 @@ from meshdoor.errors import NotFound, Refused
 from meshdoor.node import journal
 from meshdoor.node.calls import CallService, Listener
 from meshdoor.node.house import House
+from meshdoor.node.outsiders import names_of
 from meshdoor.sip.compose import body_fields
 from meshdoor.sip.flow import Target
-from meshdoor.sip.uri import SipUri
 from meshdoor.trust.permissions import Role
 
 TEXT: Final = "text/plain;charset=UTF-8"
 MAX_MESSAGE: Final = 1000  # bytes of a text: a MESSAGE fits into a datagram (RFC 3428 §8)
 
 
-class Outsiders(Protocol):
-    """Addresses outside the home."""
-
-    async def reach(self, uri: SipUri) -> Target:
-        """A request for there. Raises NotFound, ConfigError."""
-
-
-class NoOutsiders:
-    """Nobody outside can be reached."""
-
-    async def reach(self, uri: SipUri) -> Target:
-        raise NotFound(f"there is no way to {uri}")
-
-
-def names_of(config: Config, house: House) -> Names:
-    """What names mean at this node now."""
-    host = socket.gethostname().partition(".")[0]
-    return Names(config.sip.domain, config.routes, {host, f"{host}.local", *house.addresses})
-
-
 class Dialling:
     """What `pipe_verbs` asks of a node."""
 
-    def __init__(self, config: Config, house: House, calls: CallService, outsiders: Outsiders | None = None) -> None:
+    def __init__(self, config: Config, house: House, calls: CallService) -> None:
         self._config = config
         self._house = house
         self._calls = calls
-        self._outsiders = outsiders or NoOutsiders()
 
     @property
     def domain(self) -> str:
@@ -105,7 +83,7 @@ class Dialling:
         names = names_of(self._config, self._house)
         meant = names.resolve(address, self._house.membership.roster)
         targets = [target for key in meant.members if (target := self._calls.target(key)) is not None]
-        targets += [await self._outsiders.reach(uri) for uri in meant.outside]
+        targets += [await self._calls.outsiders.reach(uri) for uri in meant.outside]
         if not targets:
             raise Refused(f"{address} cannot be reached", "see: meshdoor status")
         for target in targets:
@@ -122,7 +100,8 @@ class Dialling:
         if meant.everyone or len(meant.members) + len(meant.outside) != 1:
             raise Refused("a screen calls one at a time", "a page goes to all of them: meshdoor page")
         if meant.outside:
-            raise Refused(f"{meant.outside[0]} cannot be called from here")
+            self._calls.want_engine()
+            return self._calls.talking.call_member(self._calls.outsiders.member(meant.outside[0]))
         member = self._house.membership.roster.members[meant.members[0]]
         self._calls.want_engine()
         talking = self._calls.talking

@@ -13,8 +13,10 @@ from meshdoor.mesh.acceptor import listen
 from meshdoor.node import journal
 from meshdoor.node.house import House
 from meshdoor.node.sip_identity import SipIdentity
+from meshdoor.sip.flow import SECURE_PORT
 from meshdoor.transport.outside import Outside
 from meshdoor.transport.tcp import TcpTransport, TlsTransport
+from meshdoor.transport.tls import client_context
 from meshdoor.transport.udp import UdpTransport, bind
 from meshdoor.trust.permissions import Role
 
@@ -31,7 +33,7 @@ async def listen_outside(config: Config, house: House, identity: SipIdentity | N
     except ConfigError as error:
         journal.warn("port", f"SIP over UDP: {error}; {error.hint}")
     if identity is None or house.role is not Role.SCREEN:
-        return Outside(udp, tcp)
+        return Outside(udp, tcp, await _dialling(config))
     try:
         server = await asyncio.to_thread(identity.server)
         client = await asyncio.to_thread(identity.client)
@@ -40,6 +42,14 @@ async def listen_outside(config: Config, house: House, identity: SipIdentity | N
         return Outside(udp, tcp)
     wanted = config.sip.port + 1 if config.sip.port else 0
     return Outside(udp, tcp, TlsTransport(server, client, _listening(wanted, hosts)))
+
+
+async def _dialling(config: Config) -> TlsTransport | None:
+    """TLS to servers outside, for who takes none in."""
+    if not config.accounts and not config.routes:
+        return None
+    context = await asyncio.to_thread(client_context)
+    return TlsTransport(context, context, port=SECURE_PORT)
 
 
 async def keep_certificate(house: House, identity: SipIdentity, tls: TlsTransport) -> None:

@@ -152,9 +152,12 @@ class Node:
                 ]
                 if self._history is not None:
                     running.append(tasks.create_task(self._history.run()))
+                calls.outsiders.folder = self._state.path
+                running.append(tasks.create_task(calls.outsiders.run(calls.routed)))
                 if self._config.sip.pipe:
                     dialling = Dialling(self._config, house, calls)
-                    running.append(tasks.create_task(run_pipe(self._config.sip.pipe, dialling)))
+                    script = run_pipe(self._config.sip.pipe, dialling, calls.outsiders.open_account)
+                    running.append(tasks.create_task(script))
                 self._greet()
                 await self._stop.wait()
                 systemd.notify("STOPPING=1")

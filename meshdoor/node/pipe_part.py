@@ -65,12 +65,7 @@ class Registers:
         }
 
 
-def no_accounts(address: str, proxy: str, password: str, user: str) -> Account:
-    """Where none can be opened."""
-    raise Refused(f"{address} is not of this house", "accounts stand in the settings: [[accounts]]")
-
-
-async def run_pipe(name: str, dialling: Dialling, open_account: Open = no_accounts) -> None:
+async def run_pipe(name: str, dialling: Dialling, open_account: Open) -> None:
     """Obey scripts until cancelled. Raises ConfigError."""
     calls = PipeCalls(lambda: dialling.domain)
     registers = Registers(dialling.is_home, open_account)

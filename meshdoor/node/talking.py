@@ -111,6 +111,10 @@ class Talking:
             raise Refused(f"{member.name} is a door", f'to look through it: meshdoor monitor "{member.name}"')
         return self._begin(Kind.ROOM, member).row()
 
+    def call_member(self, member: Member) -> Json:
+        """Call somebody who is a room, wherever it is. Raises Refused."""
+        return self._begin(Kind.ROOM, member).row()
+
     def monitor(self, text: str | None) -> Json:
         """Look through a door, by default the only one. Raises Refused, NotFound."""
         member = self._only_door() if text is None else self._rooms.roster.find(text)

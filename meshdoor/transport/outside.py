@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from meshdoor.errors import ConfigError, NotFound
 from meshdoor.mesh.acceptor import listen
-from meshdoor.sip.flow import DEFAULT_PORT, SECURE_PORT, Target
+from meshdoor.sip.flow import DEFAULT_PORT, SECURE_PORT, Flow, Target
+from meshdoor.sip.locate import Hop
 from meshdoor.sip.uri import SipUri
 from meshdoor.transport.addresses import from_kernel
 from meshdoor.transport.tcp import TcpTransport, TlsTransport
@@ -31,6 +33,29 @@ class Outside:
     def transports(self) -> tuple[UdpTransport | TcpTransport, ...]:
         every = (self.udp, self.tcp, self.tls)
         return tuple(each for each in every if each is not None)
+
+    @property
+    def spoken(self) -> tuple[str, ...]:
+        """The transports, as flows name them, the safe one first."""
+        every = {"TLS": self.tls, "TCP": self.tcp, "UDP": self.udp}
+        return tuple(name for name, transport in every.items() if transport is not None)
+
+    def flow(self, hop: Hop, name: str, context: ssl.SSLContext | None = None) -> Flow:
+        """A way to one hop of `name`, whose certificate is verified by `context`, else as that of anybody.
+
+        Raises NotFound where there is no way.
+        """
+        transport = {"TLS": self.tls, "TCP": self.tcp, "UDP": self.udp}[hop.transport]
+        assert transport is not None
+        remote = (hop.host, hop.port)
+        if isinstance(transport, TlsTransport):
+            transport.expect(remote, name)
+            if context is not None:
+                transport.trust(remote, context)
+        try:
+            return transport.flow(remote)
+        except OSError as error:
+            raise NotFound(f"{hop.host} cannot be reached: {error.strerror}") from None
 
     async def target(self, uri: SipUri, certificate: bytes = b"") -> Target:
         """A request for this URI: its address or the first of its name, by the transport that it names.

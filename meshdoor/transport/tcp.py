@@ -224,6 +224,7 @@ class TlsTransport(TcpTransport):
         self._server = server
         self._client = client
         self._expected: dict[Address, tuple[str, bytes]] = {}
+        self._authorities: dict[Address, ssl.SSLContext] = {}
 
     def show(self, server: ssl.SSLContext) -> None:
         """Be known by another certificate to those who dial from now on."""
@@ -237,10 +238,17 @@ class TlsTransport(TcpTransport):
             self._expected.pop(next(iter(self._expected)))
         self._expected[remote] = name, certificate
 
+    def trust(self, remote: Address, context: ssl.SSLContext) -> None:
+        """The certificate of whoever is at this address is verified by this context."""
+        if len(self._authorities) >= MAX_CONNECTIONS:
+            self._authorities.pop(next(iter(self._authorities)))
+        self._authorities[remote] = context
+
     def _stream(self, remote: Address | None) -> SecureStream:
         if remote is None:
             return SecureStream(self._server, server_side=True, alpn=None)
         name, certificate = self._expected.get(remote, (remote[0].partition("%")[0], b""))
         if certificate:
             return SecureStream(pinned_context(certificate), server_side=False, name=name, alpn=None)
-        return SecureStream(self._client, server_side=False, name=name, alpn=None)
+        context = self._authorities.get(remote, self._client)
+        return SecureStream(context, server_side=False, name=name, alpn=None)

@@ -13,7 +13,7 @@ import pytest
 from meshdoor.config import Config, SipConfig
 from meshdoor.errors import NotFound, Refused, UserError
 from meshdoor.node.dialling import MAX_MESSAGE, Dialling
-from meshdoor.node.pipe_part import MAX_REGISTERS, Registers, no_accounts, run_pipe
+from meshdoor.node.pipe_part import MAX_REGISTERS, Registers, run_pipe
 from tests.media.peer import until
 from tests.node.test_calls import QUIET, Node, engines, services
 from tests.node.test_pipe import Script, script
@@ -24,7 +24,8 @@ __all__ = ["engines"]
 @asynccontextmanager
 async def piped(node: Node, path: Path, **settings: object) -> AsyncIterator[Script]:
     config = Config(**QUIET | settings)
-    task = asyncio.create_task(run_pipe(str(path), Dialling(config, node.house, node.calls)))
+    dialling = Dialling(config, node.house, node.calls)
+    task = asyncio.create_task(run_pipe(str(path), dialling, node.calls.outsiders.open_account))
     await until(lambda: path.name in os.listdir(path.parent))
     try:
         async with script(path) as button:
@@ -85,15 +86,15 @@ async def test_a_screen_calls_rooms_and_looks_through_doors(tmp_path: Path) -> N
         await gate.tells("monitored", on=True)
         assert "no member is called" in await says(button, "call sip:cat@myhouse")
         assert "one at a time" in await says(button, "call sip:everyone@myhouse")
-        assert "cannot be called" in await says(button, "call sip:bob@sip.example.org")
+        assert "is unreachable" in await says(button, "call sip:bob@sip.example.org")
 
 
 async def test_texts_go_to_members() -> None:
     async with services("Hall", "Kitchen") as (hall, _kitchen):
         dialling = Dialling(Config(**QUIET), hall.house, hall.calls)
         assert await dialling.message("sip:kitchen@myhouse", "hello")
-        with pytest.raises(NotFound, match="there is no way"):
-            await dialling.message("sip:bob@sip.example.org", "hello")
+        with pytest.raises(NotFound, match="no address is known"):
+            await dialling.message("sip:bob@nobody.local:5060", "hello")
         with pytest.raises(Refused, match="bytes at most"):
             await dialling.message("sip:kitchen@myhouse", "x" * (MAX_MESSAGE + 1))
         with pytest.raises(Refused, match="cannot be reached"):
@@ -108,6 +109,10 @@ class Opened:
 
     def end(self) -> None:
         self.ended = True
+
+
+def refuse(*_: str) -> Opened:
+    raise Refused("not of this house")
 
 
 def test_nobody_registers_at_the_house_itself() -> None:
@@ -125,4 +130,4 @@ def test_nobody_registers_at_the_house_itself() -> None:
     with pytest.raises(Refused, match="already"):
         registers.register("sip:door@myhouse", "", "", "")
     with pytest.raises(Refused, match="not of this house"):
-        Registers(lambda host: False, no_accounts).register("sip:a@b", "", "", "")
+        Registers(lambda host: False, refuse).register("sip:a@b", "", "", "")
