@@ -61,7 +61,7 @@ class Peer:
 
     def __init__(self, host: Host, verb: str, transport: str, *words: object) -> None:
         self.process = host.start(host.python("tests.lab.sip_peer", verb, transport, *words))
-        self.process.expect("ended")
+        self.process.expect(r"\}\n")
 
     def state(self) -> Json:
         """The last that it said."""
