@@ -73,6 +73,7 @@ def render(document: Json) -> str:
     if document["newcomers"]:
         parts.append("\n".join(_newcomers(document)))
     parts += [style(f"! {alarm['text']}. {alarm['hint']}", "red") for alarm in document["alarms"]]
+    parts += [style(f"! {warning}.", "yellow") for warning in document.get("warnings", ())]
     if document["home"] is not None and document["node"]["state"] != "revoked":
         sentence = document["press"]["text"]
         parts.append(style(sentence[0].upper() + sentence[1:] + ".", "bold"))

@@ -170,7 +170,9 @@ class Attachments:
         found = self.find(peer.key)
         if found is None:
             return peer
-        return replace(peer, state=found.state, since=found.since, where=found.node, roster_in_step=True)
+        client = found.client
+        seen = replace(peer, state=found.state, since=found.since, where=found.node, roster_in_step=True)
+        return seen if client is None else replace(seen, media=str(client.keying), warning=client.warning)
 
     def set_quiet(self, key: bytes, quiet: bool) -> None:
         """Whether a phone is not to ring now."""

@@ -52,7 +52,7 @@ class CallMedia:
         self._place = Place(local, opened, host)
         self._client = client
         if client is not None and self.able is media_plan.ABLE:
-            self.able = media_plan.TO_CLIENT
+            self.able = media_plan.able_for(client)
         return True
 
     def offer(self, wish: Wish) -> bytes:

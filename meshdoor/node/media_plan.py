@@ -88,6 +88,13 @@ class Able(NamedTuple):
 
 ABLE = Able()
 TO_CLIENT = Able(video=BROWSER_VIDEO)  # Linphone offers H.264 without fragments, and VP8
+
+
+def able_for(client: Client | None) -> Able:
+    """What may be agreed on with this client; with a member that is none, what members do."""
+    return ABLE if client is None else TO_CLIENT._replace(plain=client.keying is Keying.PLAIN)
+
+
 PRESSED = Wish(Direction.SENDRECV, Direction.SENDONLY)  # a door that rings
 RUNG = Wish(Direction.SENDRECV, Direction.RECVONLY)
 

@@ -38,8 +38,10 @@ from meshdoor.sdp.negotiation import MediaPlan
 from meshdoor.sip import events as sip
 from meshdoor.sip.compose import Fields
 from meshdoor.sip.headers import NameAddr, Reason
+from meshdoor.sip.offers import IncomingOffer
 from meshdoor.sip.uac import UacSession
 
+NOT_ACCEPTABLE = 488  # RFC 3261 §21.4.26
 ELSEWHERE = (Reason("SIP", 200, "Call completed elsewhere"),)
 EARLY = Gates(microphone=True, speaker=False, picture=True)  # the visitor may be heard; nobody is heard yet
 TALK = Gates(microphone=True, speaker=True, picture=True)
@@ -229,6 +231,8 @@ class Pressing:
                     self._agree(line, body)
                 self._feed(press, lambda fork, now: fork.answered(number, now))
                 self._tell_answered(press, number)
+            case sip.OfferReceived(offer=again):
+                self._offered(press, number, again)
             case sip.FlowLost(session=session):
                 if not session.over and number != _winner(press):
                     session.abandon(self._desk.now())
@@ -245,6 +249,23 @@ class Pressing:
                 self._feed(press, lambda fork, now: fork.bye(number, now))
             case sip.Failed():
                 self._feed(press, lambda fork, now: fork.failed(number, Ending.UNREACHABLE, now))
+
+    def _offered(self, press: Press, number: int, offer: IncomingOffer) -> None:
+        """Who answered puts the call on hold, or says again what it said, as some clients do."""
+        line, now = press.lines[number], self._desk.now()
+        try:
+            if line.opened is None or line.session is None or number != _winner(press):
+                raise SdpError("there is nothing to agree on")
+            place = media_plan.Place(line.local, line.opened, line.peer_host)
+            able = media_plan.able_for(self._desk.client(press.fork.branches[number].peer))
+            body, streams = media_plan.answer(offer.body, place, media_plan.PRESSED, line.session.local_body, able)
+        except SdpError as error:
+            journal.warn("sdp", f"an offer cannot be used: {error}")
+            offer.refuse(NOT_ACCEPTABLE, now)
+            return
+        offer.answer(body, now)
+        line.streams, line.flows = streams, False
+        self._desk.spawn(self._start(line, TALK))
 
     def _tell_answered(self, press: Press, number: int) -> None:
         if press.fork.winner is not None and press.fork.winner.number == number:

@@ -7,14 +7,17 @@ Schema 1, all keys always there; a later schema only adds keys:
     home       {name, id, roster, members} or null while it belongs to none
     node       {name, role, id, state, addresses, port, uptime_s, media, pairing}; state is ready, joining, unpaired
                or revoked; pairing is {code, wait_s} while it can be paired
-    members    a list of {name, role, id, you, state, since, address, rtt_ms, roster, version, permissions, where};
+    members    a list of {name, role, id, you, state, since, address, rtt_ms, roster, version, permissions, where,
+               media};
                state is ready, ringing, in call, quiet (a phone that is not to ring now), joining, unreachable or
                revoked; since is a Unix time; roster is in step or behind, null while there is no link; where is the
-               name of the node that a phone is attached to, null for whatever is no phone
+               name of the node that a phone is attached to, null for whatever is no phone; media is srtp, dtls or
+               plain for a SIP client, null for all others
     newcomers  a list of {name, role, id, address, age_s}
     press      {screens, phones, would_ring: [name], would_not: [{name, why}], text}
     alarms     a list of {kind, text, hint}
     attention  a list of sentences; not empty means exit code 1
+    warnings   a list of sentences on what was chosen and is not safe, such as media in the clear
 """
 
 from __future__ import annotations
@@ -75,6 +78,7 @@ def describe(view: View) -> dict[str, Json]:
         "press": press,
         "alarms": alarms,
         "attention": _attention(view, members),
+        "warnings": [f"{peer.member.name}: {peer.warning}" for peer in view.peers if peer.warning],
     }
 
 
@@ -127,7 +131,8 @@ def _row(member: Member, peer: Peer, view: View) -> dict[str, Json]:
     settling = peer.state == "ready" and not view.itself.settled
     if peer.where is not None:
         where = _name(peer.where, view)
-        return _base(member) | {"state": peer.state.replace("_", " "), "since": peer.since, "where": where}
+        state = {"state": peer.state.replace("_", " "), "since": peer.since}
+        return _base(member) | state | {"where": where, "media": peer.media}
     return _base(member) | {
         "state": "joining" if settling else peer.state.replace("_", " "),
         "since": peer.since,
@@ -177,6 +182,7 @@ def _base(member: Member) -> dict[str, Json]:
         "version": None,
         "permissions": sorted(str(permission) for permission in member.permissions),
         "where": None,
+        "media": None,
     }
 
 

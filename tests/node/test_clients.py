@@ -203,6 +203,43 @@ async def test_requests_in_a_call_are_carried() -> None:
         assert home.phone.all(sip.ResponseReceived)[-1].response.status == 405
 
 
+async def test_another_offer_in_a_call_is_carried_and_so_is_its_answer() -> None:
+    async with here() as home:
+        await home.adopt()
+        await home.reached()
+        invite = await home.press()
+        home.phone.accept(invite)
+        await home.phone.one(sip.Confirmed)
+        said = SessionDescription.parse(invite.session.local_body)
+        with home.phone.endpoint.acting() as now:
+            invite.session.reinvite(invite.session.local_body.replace(b"a=sendrecv", b"a=recvonly"), now)
+        again = SessionDescription.parse((await home.phone.one(sip.AnswerReceived)).body)
+        assert again.media[0].attribute("sendonly") is not None
+        assert said.media[0].port == 40000
+        with home.phone.endpoint.acting() as now:
+            invite.session.reinvite(invite.session.local_body.replace(b"RTP/SAVP", b"RTP/AVP"), now)
+        assert (await home.phone.one(sip.OfferRejected)).response.status == 488
+
+
+async def test_a_client_whose_connection_breaks_while_it_rings_is_lost() -> None:
+    async with here() as home:
+        await home.adopt()
+        await home.reached()
+        await home.press()
+        await home.phone.transport.aclose()
+        await home.gate.tells("step", member="Tablet", step="ended")
+        assert not home.gate.told("over")
+
+
+async def test_the_visitor_leaves() -> None:
+    async with here() as home:
+        await home.adopt()
+        await home.reached()
+        await home.press()
+        home.gate.calls.hang_up()
+        assert (await home.phone.one(sip.Cancelled)).reasons == ()
+
+
 async def test_a_revoked_client_is_cut_off_and_forgotten() -> None:
     async with here() as home:
         await home.adopt()
@@ -277,7 +314,7 @@ async def registering(transport: str) -> AsyncIterator[tuple[Here, Phone]]:
         accounts = Accounts(home.hall.house, home.hall.calls.attachments, {}, lambda table: None)
         home.hall.calls.registrations.accounts = accounts
         made = await accounts.add(home.desk, "", Wanted("Tablet"))
-        secret = Secret(DigestClient(made["user"], made["secret"]))
+        secret = Secret(DigestClient(made["user"], made["secret"], ("SHA-256", "MD5")))
         phone = Phone(transport, made["user"], authorize=secret.authorize)
         async with phone.endpoint:
             yield home, phone
