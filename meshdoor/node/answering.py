@@ -258,7 +258,8 @@ class Answering:
             return
         try:
             place = media_plan.Place(visit.local, visit.opened, peer)
-            visit.answer, visit.streams = media_plan.answer(offer, place)
+            able = media_plan.able_for(self._desk.client(visit.door))
+            visit.answer, visit.streams = media_plan.answer(offer, place, able=able)
         except SdpError as error:
             journal.warn("sdp", f"an offer cannot be used: {error}")
             visit.session.reject(488, self._desk.now())
