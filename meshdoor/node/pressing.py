@@ -221,14 +221,15 @@ class Pressing:
         line = press.lines[number]
         match event:
             case sip.EarlyMedia(body=body):
-                if self._agree(line, body):
+                if line.streams is not None or self._agree(line, body):  # of two that ring there the first is shown
                     self._feed(press, lambda fork, now: fork.early(number, now))
             case sip.Provisional(response=response):
                 if response.status > 100 and not response.body:
                     self._feed(press, lambda fork, now: fork.provisional(number, now))
             case sip.Answered(body=body):
-                if line.streams is None:
-                    self._agree(line, body)
+                before = line.streams
+                if self._agree(line, body) and before not in (None, line.streams):
+                    line.flows = False  # another than who was shown has answered (a fork downstream)
                 self._feed(press, lambda fork, now: fork.answered(number, now))
                 self._tell_answered(press, number)
             case sip.OfferReceived(offer=again):
