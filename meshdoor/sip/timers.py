@@ -120,10 +120,11 @@ class Agenda:
 
     def _sweep(self) -> None:
         """Keep one entry per object that still waits: an old session timer must not pin a dead session."""
-        owners = {id(owner): owner for _, _, owner in self._heap if owner.timers}
+        owners = {id(owner): owner for _, _, owner in self._heap}
         self._heap = []
         for owner in owners.values():
-            owner.alarm = owner.next_deadline()
-            self._heap.append((owner.alarm, next(self._order), owner))
+            owner.alarm = owner.next_deadline()  # never, for one that waits for nothing: it may wait again
+            if owner.timers:
+                self._heap.append((owner.alarm, next(self._order), owner))
         heapify(self._heap)
         self._limit = max(64, 2 * len(self._heap))

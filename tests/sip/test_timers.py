@@ -75,3 +75,16 @@ def test_the_heap_keeps_whoever_waits() -> None:
     agenda.handle_timer(4.0)
     assert all(clock.fired == [("A", 4.0)] for clock in clocks)
     assert agenda.next_deadline() is None
+
+
+def test_who_waited_for_nothing_while_the_heap_was_swept_may_wait_again() -> None:
+    agenda = Agenda()
+    clock = Clock(agenda)
+    clock.arm("A", 1.0)
+    clock.disarm("A")
+    for _ in range(200):
+        Clock(agenda).arm("A", 9.0)
+    clock.arm("A", 5.0)
+    assert agenda.next_deadline() == 5.0
+    agenda.handle_timer(5.0)
+    assert clock.fired == [("A", 5.0)]
