@@ -49,7 +49,7 @@ from meshdoor.sip.flow import Flow, Target
 from meshdoor.sip.media_control import MEDIA_CONTROL, asks_for_key_frame
 from meshdoor.sip.message import Request
 from meshdoor.sip.uri import SipUri, unescape
-from meshdoor.sip.validate import DEFAULT
+from meshdoor.sip.validate import DEFAULT, Fault
 from meshdoor.transport.endpoint import SipEndpoint
 from meshdoor.transport.links import LinkTransport
 from meshdoor.transport.outside import Outside
@@ -122,7 +122,7 @@ class CallService:
         settings = SipConfig(
             user=str(self._house.role),
             capabilities=ABLE,
-            policy=policy_for(self._caller, self.registrations.judge),
+            policy=policy_for(self._caller, self._judge),
             authorize=self.outsiders.authorize,
         )
         self.endpoint = SipEndpoint(settings, self._sip_event, self._trusts)
@@ -404,6 +404,9 @@ class CallService:
         outside = self.stations.caller(flow) or self.registrations.caller(request, flow)
         outside = outside or self.outsiders.caller(request, flow)
         return outside or caller_of(request, flow, self.roster, time.time())
+
+    def _judge(self, request: Request, flow: Flow) -> Fault | None:
+        return None if self.stations.registers(request, flow) else self.registrations.judge(request, flow)
 
     def _trusts(self, flow: Flow) -> bool:
         return self.stations.trusts(flow) or self.registrations.trusts(flow) or self.outsiders.trusts(flow)

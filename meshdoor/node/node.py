@@ -39,7 +39,7 @@ from meshdoor.node.recall import HistoryVerbs
 from meshdoor.node.reporting import Reporting, StationReports, opening_of, tell_opening
 from meshdoor.node.ringing import CallVerbs
 from meshdoor.node.sip_identity import SipIdentity
-from meshdoor.node.stations import CodeActuator
+from meshdoor.node.station_lock import CodeActuator
 from meshdoor.node.status import describe
 from meshdoor.node.terminal import typed_line
 from meshdoor.node.verbs import Verbs

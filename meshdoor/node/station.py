@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Final, Protocol
 
 from meshdoor.calls import plan
@@ -21,21 +21,21 @@ from meshdoor.errors import ConfigError, EngineError, LocalProtocolError, NotFou
 from meshdoor.media.messages import Gates
 from meshdoor.mesh.peers import Peer
 from meshdoor.node import journal, media_plan
-from meshdoor.node.adopted import Place as Where
 from meshdoor.node.call_media import CallMedia
 from meshdoor.node.calling import Desk
-from meshdoor.node.media_plan import NOTHING, Place, Streams
+from meshdoor.node.media_plan import NOTHING, Place
 from meshdoor.node.porch import Porch
 from meshdoor.node.pressing import Press, Pressing, Relayed
-from meshdoor.node.relay_plan import able_of, answer_station, offer_station
+from meshdoor.node.relay_plan import answer_station, offer_station
+from meshdoor.node.station_kept import Kept
+from meshdoor.node.station_line import Line, StationMedia, codecs_of
 from meshdoor.node.talking import Rooms, Settings, Talking
-from meshdoor.sdp.negotiation import MediaPlan
 from meshdoor.sip import events as sip
 from meshdoor.sip.dtmf import RELAY, DtmfInfo
+from meshdoor.sip.flow import Flow, Target
 from meshdoor.sip.headers import NameAddr
 from meshdoor.sip.offers import IncomingOffer
 from meshdoor.sip.proxy import ASSERTED
-from meshdoor.sip.uac import UacSession
 from meshdoor.sip.uas import UasSession
 from meshdoor.sip.uri import SipUri
 from meshdoor.transport.outside import Outside
@@ -65,32 +65,6 @@ class Yard(Rooms, Protocol):
         """The media engine is about to be needed."""
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
-    """What is kept of a station: where it is, and the digits that open what it guards. `by_info`: it takes digits as
-    INFO, not with the sound."""
-
-    where: Where
-    code: str = field(default="", repr=False)
-    by_info: bool = False
-
-
-@dataclass(slots=True)
-class Line:
-    """The one call with the station."""
-
-    leg: str
-    session: UasSession | UacSession | None = None
-    place: Place | None = None
-    plan: MediaPlan | None = None
-    answer: bytes = b""
-    streams: Streams = NOTHING
-    accepted: bool = False
-    over: bool = False
-    silent: dict[str, float] = field(default_factory=dict)  # since when, by medium
-    up: asyncio.Event = field(default_factory=asyncio.Event)  # there are media, or it is over
-
-
 class Station:
     """`key` is that of the member that it is."""
 
@@ -106,16 +80,21 @@ class Station:
         self._yard = yard
         self._count = 0
         self._looking: set[CallMedia] = set()
+        self._target: Target | None = None
+
+    @property
+    def registered(self) -> bool:
+        """Has it said itself where it is?"""
+        return self._target is not None
+
+    def found(self, uri: SipUri, flow: Flow) -> None:
+        """It is called there from now on."""
+        self._target = Target(uri, flow)
 
     @property
     def name(self) -> str:
         """What people call it."""
         return self._yard.name_of(self.key)
-
-    @property
-    def engaged(self) -> bool:
-        """Is anything on with it?"""
-        return self.line is not None
 
     def involves(self, key: bytes) -> bool:
         """Does it ring this member, or talk with it?"""
@@ -171,7 +150,7 @@ class Station:
         now = self._yard.now()
         line.silent[kind] = now
         recent = {each for each, since in line.silent.items() if now - since < TOGETHER}
-        if line.accepted and recent >= _received(line.streams):
+        if line.accepted and recent >= line.received:
             self._hang_up(line)
 
     def failed(self, leg: str) -> None:
@@ -239,8 +218,7 @@ class Station:
 
     async def _receive(self, line: Line, event: sip.IncomingInvite) -> None:
         """Answer the station's offer in a 183, and ring."""
-        host, now = event.flow.remote[0], self._yard.now
-        session = event.session
+        host, session, now = event.flow.remote[0], event.session, self._yard.now
         try:
             line.place = place = await self._open(line, host)
             if session.over:
@@ -275,7 +253,7 @@ class Station:
         """Look through the station: it is called, and answers by itself."""
         where = self.kept.where
         try:
-            target = await self._yard.outside.target(where.uri, where.certificate)
+            target = self._target or await self._yard.outside.target(where.uri, where.certificate)
             host = target.flow.remote[0]
             line.place = place = await self._open(line, host)
             client = Client(where.keying, host.partition("%")[0], "", where.transport)
@@ -347,7 +325,7 @@ class Station:
                 raise SdpError("there is nothing to answer")
             plain = self.kept.where.keying is Keying.PLAIN
             answer, streams = answer_station(offer.body, line.place, plain, line.session.local_body)
-            if _codecs(streams) != _codecs(line.streams):
+            if codecs_of(streams) != codecs_of(line.streams):
                 raise SdpError("other codecs than before")
         except SdpError as error:
             journal.warn("sdp", f"an offer of {self.name} cannot be used: {error}")
@@ -368,11 +346,8 @@ class Station:
                 line.session.accept(line.answer, now)
 
     def _press_over(self, press: Press) -> None:
-        line = self.line
-        if line is None or not isinstance(line.session, UasSession):
-            return
-        status = DECLINED if press.fork.outcome is Outcome.DECLINED else UNAVAILABLE
-        self._hang_up(line, status)
+        if self.line is not None and isinstance(self.line.session, UasSession):
+            self._hang_up(self.line, DECLINED if press.fork.outcome is Outcome.DECLINED else UNAVAILABLE)
 
     def _hang_up(self, line: Line, status: int = UNAVAILABLE) -> None:
         """End the call with the station, and all that is on with it."""
@@ -423,34 +398,3 @@ class Station:
     def _media(self, desk: Desk, leg: str, name: str) -> CallMedia:
         """That of one who looks through the station."""
         return StationMedia(self, desk, f"{self.key.hex()[:8]}-{leg}", name, self._looking)
-
-
-class StationMedia(CallMedia):
-    """The media of a call through a station: the first brings its media up, the last lets them go."""
-
-    def __init__(self, station: Station, desk: Desk, leg: str, name: str, looking: set[CallMedia]) -> None:
-        super().__init__(desk, leg, name)
-        self._station = station
-        self._looking = looking
-
-    async def open(self, peer: bytes, browser: bool) -> bool:
-        self._looking.add(self)
-        if not await self._station.bring_up() or self._station.line is None:
-            return False
-        self.source, self.able = self._station.line.leg, able_of(self._station.line.streams)
-        return await super().open(peer, browser)
-
-    async def close(self) -> None:
-        await super().close()
-        self._looking.discard(self)
-        self._station.let_go()
-
-
-def _received(streams: Streams) -> set[str]:
-    """The media that come."""
-    named = (("audio", streams.audio), ("video", streams.video))
-    return {kind for kind, stream in named if stream is not None and stream.receives}
-
-
-def _codecs(streams: Streams) -> list[str | None]:
-    return [None if stream is None else stream.codec for stream in (streams.audio, streams.video)]

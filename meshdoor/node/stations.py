@@ -1,10 +1,7 @@
 """The door stations that this node rings the house for: panels that somebody owned already, adopted as doors.
 
 This node makes a key for each and keeps only the public half: it is the member's name. Where it is stays here, in
-`stations.json`, and what it takes to know it and to open:
-
-    {KEY: {"uri": "sip:panel@192.168.1.40", "media": "srtp"|"dtls"|"plain", "certificate"?: hex of DER,
-           "code"?: digits, "by_info"?: true, "SHA-256"?: H(A1), "MD5"?: H(A1)}}
+`stations.json`, and what it takes to know it and to open (`station_kept`).
 
 A station is known by the address that it calls from and, where it has a secret, by digest.
 """
@@ -14,8 +11,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import time
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from meshdoor.calls.clients import Client
@@ -25,73 +21,35 @@ from meshdoor.errors import ConfigError, NotFound, Refused, SipError, UserError
 from meshdoor.media import messages as media
 from meshdoor.mesh.frames import State as Busy
 from meshdoor.node import journal
-from meshdoor.node.adopted import Place, described
+from meshdoor.node.adopted import described
 from meshdoor.node.arguments import Args, checked
 from meshdoor.node.attachments import MAX_CLIENTS, Attachments
 from meshdoor.node.house import House
 from meshdoor.node.pressing import Press
-from meshdoor.node.station import Kept, Station, Yard
+from meshdoor.node.station import Station, Yard
+from meshdoor.node.station_kept import MAX_CODE, Kept, Known, hashed, read
 from meshdoor.ratelimit import KeyedRateLimit
 from meshdoor.sip import events as sip
-from meshdoor.sip.credentials import Challenge
-from meshdoor.sip.digest import DigestServer, make_ha1
 from meshdoor.sip.dtmf import DIGITS, DtmfInfo
 from meshdoor.sip.flow import Flow
-from meshdoor.sip.registrar import ALGORITHMS, REALM
+from meshdoor.sip.message import Request, Response
+from meshdoor.sip.registrar import ALGORITHMS, Registered, Registrar
 from meshdoor.sip.uri import SipUri
 from meshdoor.transport.tls import fingerprint_of
-from meshdoor.trust.identity import Identity, is_key
+from meshdoor.trust.identity import Identity
 from meshdoor.trust.permissions import Role
 from meshdoor.trust.roster import Member, Roster
 
 OUTSIDE: Final = frozenset({"UDP", "TCP", "TLS"})
-MAX_CODE: Final = 16  # digits
 LOOK_AGAIN: Final = 60.0  # seconds between two looks where a name leads
 PRESSES: Final = (0.2, 5.0)  # a second and at once, of one station
-UNAUTHORIZED: Final = 401
+TRIES: Final = (0.5, 20.0)  # registrations a second and at once, of one address
+FORBIDDEN: Final = 403
+BUSY: Final = 486
+ASK: Final = "WWW-Authenticate"
 SECRET: Final = 12  # bytes
 
 Save = Callable[[dict[str, Json]], object]
-
-
-@dataclass(frozen=True, slots=True)
-class Known:
-    """What is stored of a station; `hashed` are H(A1) by algorithm, where it has a secret."""
-
-    kept: Kept
-    hashed: Mapping[str, str]
-
-    @classmethod
-    def read(cls, stored: Json) -> Known:
-        """Raises ValueError, SipError."""
-        where = Place.read(stored)
-        code = str(stored.get("code", ""))
-        if not set(code) <= set(DIGITS) or len(code) > MAX_CODE:
-            raise ValueError("a code that is none")
-        hashed = {name: str(stored[name]) for name in ALGORITHMS if name in stored}
-        return cls(Kept(where, code, stored.get("by_info") is True), hashed)
-
-    def stored(self) -> Json:
-        table: dict[str, Json] = dict(self.kept.where.stored())
-        table |= {"code": self.kept.code} if self.kept.code else {}
-        table |= {"by_info": True} if self.kept.by_info else {}
-        return table | dict(self.hashed)
-
-
-class CodeActuator:
-    """A lock that opens by the code of a station: the panel itself shuts it again."""
-
-    simulated = False
-
-    def __init__(self, stations: Stations) -> None:
-        self._stations = stations
-
-    def release(self) -> None:
-        """Raises Refused."""
-        self._stations.release()
-
-    def shut(self) -> None:
-        """The panel does, by itself."""
 
 
 class Stations:
@@ -110,14 +68,15 @@ class Stations:
         self._known: dict[bytes, Known] = {}
         self._stations: dict[bytes, Station] = {}
         self._addresses: dict[bytes, str] = {}
-        self._digest = DigestServer(REALM, self._ha1, ALGORITHMS)
+        self._registrar = Registrar(self._ha1)
         self._presses = KeyedRateLimit(*PRESSES)
+        self._tries = KeyedRateLimit(*TRIES)
         house.membership.listen(self._roster_changed)
 
     def load(self, stored: Mapping[str, Json], save: Save) -> None:
         """`stored` is what `save` was given last; what cannot be read of it is not there."""
         self._save = save
-        self._known = dict(_read(stored))
+        self._known = dict(read(stored))
 
     def uris(self) -> list[SipUri]:
         """Where the stations are that were adopted here."""
@@ -175,16 +134,25 @@ class Stations:
         station = self._stations.get(caller.key)
         if station is None or event.flow.transport not in OUTSIDE:
             return False
-        if self._may_ring(station, event):
-            station.invited(event)
+        proven = self._proven(station, event)
+        if proven is not None and self._presses.allow(proven.key, self._yard.now()):
+            proven.invited(event)
+        elif not event.session.over:
+            event.session.reject(FORBIDDEN if proven is None else BUSY, self._yard.now())
         return True
 
     def handle(self, event: sip.SessionEvent) -> bool:
         """False for what is about no session of a station."""
         return any(station.handle(event) for station in self._stations.values())
 
+    def registers(self, request: Request, flow: Flow) -> bool:
+        """May a stranger be a station that says where it is? If there is one, all who register are asked alike."""
+        return flow.transport in OUTSIDE and request.method == "REGISTER" and bool(self._with_secrets())
+
     def received(self, event: sip.RequestReceived) -> bool:
-        """Digits for a station, in the dialog of who talks with it; False for any other request."""
+        """Digits for a station, in the dialog of who talks with it, and registrations; False for any other request."""
+        if event.request.method == "REGISTER":
+            return self._register(event)
         station = next((each for each in self._stations.values() if each.leg_of(event.session) is not None), None)
         if station is None or event.request.method != "INFO" or not event.request.body:
             return False
@@ -256,7 +224,9 @@ class Stations:
             raise Refused(f"there is a station at {where.uri.host} already")
         key = Identity.generate().key
         secret = secrets.token_urlsafe(SECRET) if args.flag("digest") else ""
-        known = Known(Kept(where, code, args.flag("by_info")), _hashed(where, secret))
+        if secret and self._ha1(where.uri.user or "", ALGORITHMS[0]) is not None:
+            raise Refused(f"there is a station with a secret that is called {where.uri.user}", "give it another user")
+        known = Known(Kept(where, code, args.flag("by_info")), hashed(where, secret))
         member = membership.admit_station(key, name, time.time())
         self._known = {each: found for each, found in self._known.items() if each in self._stations} | {key: known}
         await asyncio.to_thread(self._save, {each.hex(): found.stored() for each, found in self._known.items()})
@@ -283,23 +253,50 @@ class Stations:
         await station.open()
         return {"opened": member.name}
 
-    def _may_ring(self, station: Station, event: sip.IncomingInvite) -> bool:
-        """Whether it is the station, and does not ring without end."""
-        now, known = self._yard.now(), self._known[station.key]
-        if known.hashed:
-            who = self._digest.authenticate(event.request, now)
-            if who.username != station.kept.where.uri.user:
-                asked = [("WWW-Authenticate", str(challenge)) for challenge in who.challenges if _is_known(challenge)]
-                event.session.reject(UNAUTHORIZED if asked else 403, now, asked)
-                return False
-        if not self._presses.allow(station.key, now):
-            event.session.reject(486, now)
+    def _register(self, event: sip.RequestReceived) -> bool:
+        """A station says where it is. One without a secret is where it was said to be."""
+        caller, key = self.caller(event.flow), self._named(event.request)
+        if key is None and caller is None:
             return False
+        if key is None:
+            contacts = [("Contact", str(each)) for each in event.request.contacts]
+            self._yard.endpoint.respond(event, 200, contacts)
+            return True
+        if not self._tries.allow(event.flow.remote[0], self._yard.now()):
+            self._yard.endpoint.respond(event, FORBIDDEN)
+            return True
+        answered = self._registrar.register(event.request, self._yard.now())
+        response = answered.response if isinstance(answered, Registered) else answered
+        if isinstance(answered, Registered) and isinstance(answered.contact, SipUri):
+            self._addresses[key] = event.flow.remote[0].partition("%")[0]
+            self._stations[key].found(answered.contact, event.flow)
+        with self._yard.endpoint.acting() as now:
+            event.transaction.respond(response, now)
         return True
 
+    def _named(self, request: Request) -> bytes | None:
+        """The station with a secret that a request says it is of."""
+        uri = request.to.uri
+        user = uri.user if isinstance(uri, SipUri) else None
+        return next((each.key for each in self._with_secrets() if each.kept.where.uri.user == user), None)
+
+    def _proven(self, station: Station, event: sip.IncomingInvite) -> Station | None:
+        """Which station it is, of those at one address, once it has proven what it must; else it is asked to."""
+        if not self._known[station.key].hashed:
+            return station
+        now = self._yard.now()
+        who = self._registrar.authenticate(event.request, now)
+        if isinstance(who, Response):
+            event.session.reject(who.status, now, [(ASK, value) for value in who.headers.get_all(ASK)])
+            return None
+        return next((each for each in self._with_secrets() if each.kept.where.uri.user == who), None)
+
+    def _with_secrets(self) -> list[Station]:
+        return [station for key, station in self._stations.items() if self._known[key].hashed]
+
     def _ha1(self, user: str, algorithm: str) -> str | None:
-        found = (known for known in self._known.values() if known.kept.where.uri.user == user)
-        return next((known.hashed[algorithm] for known in found if algorithm in known.hashed), None)
+        found = next((each for each in self._with_secrets() if each.kept.where.uri.user == user), None)
+        return None if found is None else self._known[found.key].hashed[algorithm]
 
     async def _locate(self, key: bytes) -> None:
         """The address that it calls from."""
@@ -309,7 +306,7 @@ class Stations:
         except (NotFound, ConfigError) as error:
             journal.warn("station", f"{self._yard.name_of(key)}: {error}")
             return
-        if key in self._stations:
+        if key in self._stations and not self._stations[key].registered:
             self._addresses[key] = target.flow.remote[0].partition("%")[0]
 
     def _roster_changed(self, roster: Roster) -> None:
@@ -355,27 +352,3 @@ async def _opened(station: Station) -> None:
         await station.open()
     except Refused as error:
         journal.warn("lock", str(error))
-
-
-def _is_known(challenge: Challenge) -> bool:
-    """Panels know MD5 alone, and give up where another algorithm is offered beside it (baresip 1.0, for one)."""
-    return challenge.parameters["algorithm"] == "MD5"
-
-
-def _hashed(where: Place, secret: str) -> dict[str, str]:
-    """H(A1) by algorithm. Raises UserError."""
-    if not secret:
-        return {}
-    if not where.uri.user:
-        raise UserError("a station with a secret has a user name", "for example: sip:panel@192.168.1.40")
-    return {name: make_ha1(name, where.uri.user, REALM, secret) for name in ALGORITHMS}
-
-
-def _read(stored: Mapping[str, Json]) -> Iterable[tuple[bytes, Known]]:
-    for name, found in list(stored.items())[:MAX_CLIENTS]:
-        try:
-            key, known = bytes.fromhex(name), Known.read(found)
-        except (ValueError, SipError):
-            continue
-        if is_key(key):
-            yield key, known

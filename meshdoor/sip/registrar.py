@@ -23,8 +23,10 @@ from meshdoor.sip.validate import Capabilities, answer, check_request
 
 REALM: Final = "meshdoor"
 ALGORITHMS: Final = ("SHA-256", "MD5")  # RFC 8760
-# Browser libraries take the topmost challenge for the only one, and know MD5 alone (JsSIP 3.10, SIP.js 0.21).
-STRONG_CLIENTS: Final = re.compile("meshdoor|linphone|baresip", re.IGNORECASE)
+# Browser libraries take the topmost challenge for the only one, and know MD5 alone (JsSIP 3.10, SIP.js 0.21); baresip
+# 1.0 and panels give up where another stands beside it ("Function not implemented").
+STRONG_CLIENTS: Final = re.compile("meshdoor|linphone", re.IGNORECASE)
+WEAK: Final = "MD5"
 
 # Seconds.
 DEFAULT_EXPIRES: Final = 600
@@ -97,7 +99,7 @@ class Registrar:
 
     def _challenge(self, request: Request, challenges: tuple[Challenge, ...]) -> Response:
         if not STRONG_CLIENTS.search(request.headers.get("user-agent") or ""):
-            challenges = challenges[::-1]
+            challenges = tuple(each for each in challenges if each.parameters["algorithm"] == WEAK)
         return self._answer(request, 401, [("WWW-Authenticate", str(challenge)) for challenge in challenges])
 
     def _answer(self, request: Request, status: int, headers: Fields = ()) -> Response:

@@ -19,9 +19,12 @@ MISSING = baresip.MISSING or ("" if (MODULES / "avformat.so").exists() else "bar
 class Panel(Baresip):
     """`with Panel(host, "mediaenc=srtp") as panel`, then `panel.press("sip:everyone@10.77.0.2")`."""
 
-    def __init__(self, host: Host, account: str = "") -> None:
+    def __init__(self, host: Host, account: str = "", registrar: str = "") -> None:
         super().__init__(host, f"audio_codecs=PCMU,PCMA;video_codecs=H264;answermode=auto;{account}", "panel")
         self.account = self.account.replace("answermode=early;", "")
+        if registrar:
+            self.account = self.account.replace(f"@{host.ipv4}>;regint=0", f"@{registrar}>;regint=60")
+            self.account = self.account.replace("sip:panel", f"sip:{host.name}")
 
     def __enter__(self) -> Panel:
         self.directory.mkdir(exist_ok=True)

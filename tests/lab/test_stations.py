@@ -227,12 +227,28 @@ def test_both_stations_ring_at_the_same_time(home: Home, panel: Panel, back: Pan
 
 
 def test_who_does_not_know_the_secret_does_not_ring(home: Home, built: Home) -> None:
-    home.adopt("Side", f"sip:panel@{built.house['lane'].ipv4}", media="plain", digest=True)
-    with Panel(built.house["lane"], "auth_user=panel;auth_pass=wrong") as liar:
+    home.adopt("Side", f"sip:side@{built.house['lane'].ipv4}", media="plain", digest=True)
+    with Panel(built.house["lane"], "auth_user=side;auth_pass=wrong") as liar:
         liar.press(home.everyone)
         wait_until(lambda: "40" in liar.process.log.read_text(errors="replace") and liar.calls == 0, 5)
         home.ears.hear(0.5)
         assert not home.told("visitor")
+
+
+def test_a_station_that_registers_may_be_anywhere(home: Home, built: Home) -> None:
+    said = home.adopt("Lane", "sip:lane@10.77.0.250", media="plain", digest=True)
+    secret = f"auth_user=lane;auth_pass={said['secret']}"
+    with Panel(built.house["lane"], secret, built.house["hall"].ipv4) as panel:
+        panel.process.expect("200 OK", 10)
+        panel.press(home.everyone)
+        for name in SCREENS:
+            assert home.hears("visitor", name).event["door"] == "Lane"
+            home.hears("picture", name)
+        panel.hang_up()
+        home.hears("over", "kitchen")
+        home.ears.told.clear()
+        home.nodes["kitchen"].ask("monitor", door="Lane")
+        home.hears("picture", "kitchen")
 
 
 def test_eight_screens_are_eight_branches() -> None:

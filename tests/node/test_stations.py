@@ -15,7 +15,9 @@ from meshdoor.node.arguments import Args
 from meshdoor.node.attachments import Attachments
 from meshdoor.node.house import House
 from meshdoor.node.station import Yard
-from meshdoor.node.stations import CodeActuator, Known, Stations
+from meshdoor.node.station_kept import Known
+from meshdoor.node.station_lock import CodeActuator
+from meshdoor.node.stations import Stations
 from meshdoor.sip.digest import make_ha1
 from meshdoor.sip.flow import Flow, Target
 from meshdoor.sip.registrar import REALM
@@ -96,13 +98,17 @@ async def adopt(stations: Stations, **given: Json) -> dict[str, Any]:
 
 
 def test_what_is_kept_is_read_again() -> None:
-    known = Known.read(STORED | {"MD5": "a" * 32})
-    assert known.stored() == STORED | {"MD5": "a" * 32}
+    secret: dict[str, Json] = {"MD5": "a" * 32, "SHA-256": "b" * 64}
+    known = Known.read(STORED | secret)
+    assert known.stored() == STORED | secret
     assert (known.kept.where.keying, known.kept.code, known.kept.by_info) == (Keying.PLAIN, "42#", True)
     assert "42#" not in repr(known)
 
 
-@pytest.mark.parametrize("wrong", [{"code": "4x"}, {"code": "1" * 17}, {"uri": "tel:5"}, {"media": "rot13"}])
+WRONG = [{"code": "4x"}, {"code": "1" * 17}, {"uri": "tel:5"}, {"media": "rot13"}, {"MD5": "a"}]
+
+
+@pytest.mark.parametrize("wrong", WRONG)
 def test_what_cannot_be_read_is_not_there(wrong: dict[str, Json]) -> None:
     with pytest.raises((ValueError, MeshdoorError)):
         Known.read(STORED | wrong)
@@ -141,6 +147,8 @@ async def test_a_screen_adopts_a_station() -> None:
         await adopt(stations, name="gate")
     with pytest.raises(Refused, match="there is a station at"):
         await adopt(stations, name="Yard")
+    with pytest.raises(Refused, match="called panel"):
+        await adopt(stations, name="Yard", uri="sip:panel@192.168.1.41", digest=True)
 
 
 async def test_what_is_no_station_is_not_adopted() -> None:
