@@ -145,7 +145,6 @@ def settings(account: Mapping[str, Json], gate: Gate, media: Keying, *, verified
             "passwd": account["secret"],
             "realm": REALM,
             "domain": gate.host,
-            "algorithm": "SHA-256",
         },
         "video": {"enabled": 1, "display": 1, "automatically_initiate": 1, "automatically_accept": 1},
         "rtp": {"symmetric": 1},
