@@ -83,12 +83,18 @@ class MeshConfig:
 @dataclass(frozen=True, slots=True)
 class SipConfig:
     """SIP for devices outside the mesh: the port of UDP and TCP, and whether mDNS tells them of this node; the domain
-    of the house, and the name of the socket that scripts of linphone-daemon find (`meshdoor run --pipe`)."""
+    of the house, and the name of the socket that scripts of linphone-daemon find (`meshdoor run --pipe`).
+
+    push_gateway is a URL that is told (RFC 8599) which clients to wake when somebody rings, with the first line of
+    push_secret_file as its bearer token.
+    """
 
     port: int = 5060
     announce: bool = True
     domain: str = ""
     pipe: str = ""
+    push_gateway: str = ""
+    push_secret_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,6 +218,8 @@ class Config:
         _port("mesh.port", self.mesh.port)
         _port("sip.port", self.sip.port)
         _port("web.port", self.web.port)
+        if self.sip.push_gateway and not self.sip.push_gateway.startswith(("https://", "http://")):
+            raise ConfigError(f"sip.push_gateway: {self.sip.push_gateway!r} is no URL")
         if bool(self.web.certificate) != bool(self.web.key):
             raise ConfigError("web: a certificate needs its key, and a key its certificate")
         for text in self.web.ice_servers:

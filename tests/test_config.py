@@ -51,6 +51,7 @@ def test_the_state_directory_may_hold_one(tmp_path: Path) -> None:
         ("[web]\nice_servers = ['turn:example.org']", "web.ice_servers: `stun:HOST:PORT` or"),
         ("[web]\nice_servers = ['stun:u:p@example.org']", "web.ice_servers: `stun:HOST:PORT` or"),
         ("[web]\nice_servers = ['http://example.org']", "web.ice_servers: `stun:HOST:PORT` or"),
+        ("[sip]\npush_gateway = 'file:///x'", "sip.push_gateway: 'file:///x' is no URL"),
         ("routes = 3", "routes: must be a table"),
         ("[routes]\nall = 'Hall'", "routes.all: must be a list of strings"),
         ("accounts = 3", "accounts: must be a list of tables: [[accounts]]"),

@@ -41,6 +41,7 @@ from meshdoor.node.provisioning import Gate
 from meshdoor.node.registrations import OUTSIDE, Registrations
 from meshdoor.node.relay import Relay
 from meshdoor.node.sip_identity import SipIdentity
+from meshdoor.node.sleepers import Sleepers
 from meshdoor.node.stations import Stations
 from meshdoor.node.talking import Settings, Talking
 from meshdoor.sip import events as sip
@@ -106,6 +107,8 @@ class CallService:
         self.registrations = Registrations(self, house, self.attachments)
         self.stations = Stations(self, house, self.attachments, config.ring.timeout)
         self.outsiders = Outsiders(self, config.accounts)
+        self.sleepers = Sleepers(config.sip.push_gateway, config.sip.push_secret_file, house)
+        self.registrations.sleepers = self.sleepers
         self._outside_rung: frozenset[bytes] = frozenset()  # by the last press
         self.digits = Digits(self, (self.pressing, self.answering, self.talking))
         house.on_sip = self._link.received
@@ -386,6 +389,7 @@ class CallService:
             event.session.reject(received.status, self.now())
         elif received.kind is plan.Kind.VISITOR:
             self.answering.invited(event, caller)
+            self.spawn(self.sleepers.rang(caller.name, self.attachments.is_here))
         else:
             self._engine_wanted.set()
             self.talking.invited(event, caller, received)

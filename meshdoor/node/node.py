@@ -9,8 +9,10 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from meshdoor.config import Config, check_name
 from meshdoor.control import Json
@@ -152,12 +154,7 @@ class Node:
                 ]
                 if self._history is not None:
                     running.append(tasks.create_task(self._history.run()))
-                calls.outsiders.folder = self._state.path
-                running.append(tasks.create_task(calls.outsiders.run(calls.routed)))
-                if self._config.sip.pipe:
-                    dialling = Dialling(self._config, house, calls)
-                    script = run_pipe(self._config.sip.pipe, dialling, calls.outsiders.open_account)
-                    running.append(tasks.create_task(script))
+                running += [tasks.create_task(work) for work in self._outside(calls)]
                 self._greet()
                 await self._stop.wait()
                 systemd.notify("STOPPING=1")
@@ -208,6 +205,16 @@ class Node:
         part.take_clients(accounts, calls.gate)
         calls.registrations.accounts = accounts
         return part
+
+    def _outside(self, calls: CallService) -> list[Coroutine[Any, Any, None]]:
+        """What goes on beside for whom the settings name outside the home, and for scripts."""
+        calls.outsiders.folder = calls.sleepers.folder = self._state.path
+        calls.sleepers.load(self._table(Table.SLEEPERS), partial(self._state.save_table, Table.SLEEPERS))
+        work: list[Coroutine[Any, Any, None]] = [calls.outsiders.run(calls.routed)]
+        if self._config.sip.pipe:
+            dialling = Dialling(self._config, self._house, calls)
+            work.append(run_pipe(self._config.sip.pipe, dialling, calls.outsiders.open_account))
+        return work
 
     def _opened(self, audit: Audit) -> None:
         """The lock of this node was asked to open."""

@@ -18,7 +18,8 @@ from meshdoor.errors import AttachError, RemoteProtocolError
 from meshdoor.node import journal
 from meshdoor.node.attachments import Attachments
 from meshdoor.node.house import House
-from meshdoor.sip.compose import response_to
+from meshdoor.node.sleepers import Sleepers
+from meshdoor.sip.compose import put, response_to
 from meshdoor.sip.events import RequestReceived
 from meshdoor.sip.flow import Flow
 from meshdoor.sip.message import Request, Response
@@ -76,6 +77,7 @@ class Registrations:
 
     def __init__(self, desk: Desk, house: House, attachments: Attachments) -> None:
         self.accounts: Accounts | None = None
+        self.sleepers: Sleepers | None = None
         self._desk = desk
         self._house = house
         self._attachments = attachments
@@ -135,6 +137,8 @@ class Registrations:
 
     def _take(self, registered: Registered, request: Request, flow: Flow, accounts: Accounts) -> Response:
         key = accounts.member_of(registered.username)
+        caps = self.sleepers.registered(key, registered.contact) if self.sleepers is not None else ()
+        put(registered.response.headers, caps)
         if not isinstance(registered.contact, SipUri):
             self._let_go(key)
             return registered.response

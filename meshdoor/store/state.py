@@ -63,6 +63,7 @@ class Table(StrEnum):
     SIP = "sip.json"
     ADOPTED = "adopted.json"
     STATIONS = "stations.json"
+    SLEEPERS = "sleepers.json"
 
 
 class Keys(StrEnum):
