@@ -90,9 +90,9 @@ class Outsiders:
             self.keys(routed().outside)
             try:
                 while True:
-                    await asyncio.sleep(LOOK_AGAIN)
                     for party in tuple(self._parties.values()):
                         tasks.create_task(self._find(party))
+                    await asyncio.sleep(LOOK_AGAIN)
             finally:
                 self._tasks = None
 
@@ -200,7 +200,7 @@ class Outsiders:
         self._parties[key] = party  # the last that was named
         if len(self._parties) > MAX_PARTIES:
             self._parties.pop(next(iter(self._parties)))
-        if party.way() is None and self._tasks is not None:
+        if party.way() is None and self._tasks is not None and account is None:
             self._tasks.create_task(self._find(party))
         return party
 
