@@ -169,7 +169,7 @@ class AccountConfig:
     (`udp`, `tcp`, `tls`) goes before what the name servers like. authorities is a file of certificates, else those of
     the system count. media is `srtp` or `plain`, which a server without encryption needs: then whoever is on the way
     sees and hears. incoming says what rings when somebody calls: `door` (a visitor), `room` (a person), `no` (nothing).
-    stun (`stun:HOST[:PORT]`) finds our address outside. expires is in seconds.
+    expires is in seconds.
     """
 
     address: str = ""
@@ -181,7 +181,6 @@ class AccountConfig:
     authorities: str = ""
     media: str = "srtp"
     incoming: str = "room"
-    stun: str = ""
     expires: int = 600
     register: bool = True
 
@@ -348,8 +347,6 @@ def _check_account(account: AccountConfig) -> None:
     _one_of("accounts.transport", account.transport, ("", "udp", "tcp", "tls"))
     _one_of("accounts.media", account.media, ("srtp", "plain"))
     _one_of("accounts.incoming", account.incoming, ("door", "room", "no"))
-    if account.stun and (_ICE.fullmatch(account.stun) is None or not account.stun.startswith("stun:")):
-        raise ConfigError(f"accounts.stun: {account.stun!r} is not like stun:HOST:PORT")
     if not 60 <= account.expires <= 86400:
         raise ConfigError(f"accounts.expires: {account.expires} is not from 60 to 86400 seconds")
 

@@ -62,8 +62,6 @@ def test_the_state_directory_may_hold_one(tmp_path: Path) -> None:
         (ACCOUNT + "transport = 'ws'", "accounts.transport: 'ws' is none of udp, tcp, tls"),
         (ACCOUNT + "media = 'zrtp'", "accounts.media: 'zrtp' is none of"),
         (ACCOUNT + "incoming = 'cat'", "accounts.incoming: 'cat' is none of"),
-        (ACCOUNT + "stun = 'turn:a:b@c'", "accounts.stun: 'turn:a:b@c' is not like"),
-        (ACCOUNT + "stun = 'example.org'", "accounts.stun: 'example.org' is not like"),
         (ACCOUNT + "expires = 5", "accounts.expires: 5 is not from 60"),
     ],
 )
@@ -76,10 +74,10 @@ def test_errors_name_the_file_and_the_field(tmp_path: Path, text: str, complaint
 
 
 def test_routes_and_accounts(tmp_path: Path) -> None:
-    text = f"[routes]\nall = ['Hall', 'sip:bob@example.org']\n{ACCOUNT}stun = 'stun:stun.example.org'\n{ACCOUNT}"
+    text = f"[routes]\nall = ['Hall', 'sip:bob@example.org']\n{ACCOUNT}user = 'me'\n{ACCOUNT}"
     read = config.read(written(tmp_path, text))
     assert read.routes == {"all": ("Hall", "sip:bob@example.org")}
-    assert [account.stun for account in read.accounts] == ["stun:stun.example.org", ""]
+    assert [account.user for account in read.accounts] == ["me", ""]
     assert read.accounts[0].address == "sip:flat42@sip.example.org"
 
 

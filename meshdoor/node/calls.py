@@ -109,6 +109,7 @@ class CallService:
         self.outsiders = Outsiders(self, config.accounts)
         self.sleepers = Sleepers(config.sip.push_gateway, config.sip.push_secret_file, house)
         self.registrations.sleepers = self.sleepers
+        house.outside_name = self.outsiders.name_of
         self._outside_rung: frozenset[bytes] = frozenset()  # by the last press
         self.digits = Digits(self, (self.pressing, self.answering, self.talking))
         house.on_sip = self._link.received
@@ -234,9 +235,7 @@ class CallService:
 
     def name_of(self, key: bytes) -> str:
         member = self.roster.members.get(key) or self.roster.revoked.get(key)
-        if member is None and (party := self.outsiders.party(key)) is not None:
-            return party.name
-        return member.name if member is not None else ""
+        return member.name if member is not None else self.outsiders.name_of(key)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         if self._tasks is None:

@@ -65,6 +65,7 @@ class House:
         self.notes = NoteRouter()
         self.notes.register("clock", self._clock_shown, early=True)
         self.on_peers: Callable[[], None] = _ignore
+        self.outside_name: Callable[[bytes], str] = _no_name  # of who rings with the house and is no member
         self.attached: Callable[[Peer], Peer] = _as_it_is  # how a phone is, wherever it is attached
         self.adopted: list[Callable[[], Iterable[SipUri]]] = []  # where the devices of others are that belong to it
         self.watchers: list[Callable[[], None]] = []  # told whenever a peer or this node looks different
@@ -365,6 +366,10 @@ def _now() -> float:
 
 def _ignore(*_: object) -> None:
     """Nobody listens yet."""
+
+
+def _no_name(key: bytes) -> str:
+    return ""
 
 
 def _as_it_is(peer: Peer) -> Peer:

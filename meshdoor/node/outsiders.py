@@ -114,6 +114,11 @@ class Outsiders:
         """Whom a key stands for."""
         return self._parties.get(key)
 
+    def name_of(self, key: bytes) -> str:
+        """What people call somebody outside; empty for anybody else."""
+        party = self._parties.get(key)
+        return "" if party is None else party.name
+
     def client(self, key: bytes) -> Client | None:
         """How somebody outside wants its media."""
         party = self._parties.get(key)

@@ -127,7 +127,7 @@ class Reporting:
 
     def _name_of(self, key: bytes) -> str:
         member = self._house.membership.roster.member(key)
-        return member.name if member is not None else ""
+        return member.name if member is not None else self._house.outside_name(key)
 
 
 class StationReports:
