@@ -192,3 +192,18 @@ def test_nobody_else_reaches_the_name_that_the_account_has(flats: Flats) -> None
     assert carl.wait(10) != 0
     flats.ears.hear(0.5)
     assert not flats.told("call", "hall")
+
+
+def test_an_entrance_behind_the_server_rings_the_whole_flat(flats: Flats) -> None:
+    """A block of flats: what calls through its server is adopted as a door, by the server's address."""
+    pbx = flats.house["pbx"].ipv4
+    flats.hall.ask("station adopt", uri=f"sip:entrance@{pbx}", name="Entrance", media="plain")
+    try:
+        bob = sipp(flats.house["bob"], "proxied_caller", "-s", "flat42", f"{pbx}:5060")
+        flats.hears("visitor", "hall", door="Entrance")
+        flats.hall.ask("answer")
+        flats.hears("answered", "hall", door="Entrance")
+        flats.hears("over", "hall", door="Entrance")
+        assert bob.wait(10) == 0
+    finally:
+        flats.hall.ask("revoke", member="Entrance")
