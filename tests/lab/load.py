@@ -17,7 +17,7 @@ from tests.lab.sipp import PORT, Peer, Sipp
 
 FORGOTTEN = 34.0  # seconds, after which nothing is remembered of a call over UDP (RFC 3261 §17.1.2.2, 64 * T1)
 SETTLED = 60.0  # seconds
-ANSWERS = {"caller_answer": "ring, answer, bye", "caller_cancel": "ring, cancel"}
+CALLED = {"answer": ("caller_answer", "ring, answer, bye"), "ring": ("caller_cancel", "ring, cancel")}
 CALLS = {"call": ("screen_answer", "ring, answer, bye"), "cancel": ("screen_cancelled", "ring, cancel")}
 
 
@@ -37,9 +37,9 @@ def calls(count: str = "10000", rate: str = "200", *transports: str) -> None:
     """Calls of sipp, then calls to it."""
     number, timeout = int(count), int(count) / float(rate) + SETTLED
     for transport in transports or ("udp", "tcp"):
-        for scenario, what in ANSWERS.items():
+        for verb, (scenario, what) in CALLED.items():
             with House("node", "phone") as house:
-                peer = Peer(house["node"], "answer", transport)
+                peer = Peer(house["node"], verb, transport)
                 begun, began = peer.state(), time.monotonic()
                 target = house["node"].ipv4
                 sipp = Sipp(house["phone"], scenario, number, rate=float(rate), transport=transport, target=target)

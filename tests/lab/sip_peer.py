@@ -1,6 +1,7 @@
 """A program for a host of the virtual house: our SIP stack alone, for load from sipp or towards it.
 
     python -m tests.lab.sip_peer answer TRANSPORT                           rings, answers, waits for the BYE
+    python -m tests.lab.sip_peer ring TRANSPORT                             rings, until the caller gives up
     python -m tests.lab.sip_peer call TRANSPORT ADDRESS PORT COUNT RATE     rings, talks a moment, hangs up
     python -m tests.lab.sip_peer cancel TRANSPORT ADDRESS PORT COUNT RATE   rings, gives up
     python -m tests.lab.sip_peer fork TRANSPORT ADDRESS,ADDRESS PORT COUNT RATE   a press that rings two
@@ -54,6 +55,7 @@ class Peer:
         self.transport = UdpTransport(bind(PORT, ("",))) if transport == "udp" else TcpTransport(listen(PORT, ("",)))
         self.endpoint.add(self.transport)
         self.ended: Counter[str] = Counter()
+        self.answers = True
         self.gives_up = False
         self.presses: dict[Session, Press] = {}
         self.winners: Counter[int] = Counter()
@@ -72,7 +74,8 @@ class Peer:
         elif isinstance(event, sip.IncomingInvite):
             self.ended["begun"] += 1
             event.session.provisional(180, b"", now)
-            asyncio.get_running_loop().call_later(TALK, self._answer, event)
+            if self.answers:
+                asyncio.get_running_loop().call_later(TALK, self._answer, event)
         elif isinstance(event, sip.Provisional) and self.gives_up and event.dialog is not None:
             event.session.cancel((), now)
         elif isinstance(event, sip.Answered):
@@ -177,10 +180,10 @@ async def place(peer: Peer, verb: str, addresses: str, port: int, count: int, ra
 
 async def main(verb: str, transport: str, *words: str) -> None:
     peer = Peer(transport)
-    peer.gives_up = verb == "cancel"
+    peer.answers, peer.gives_up = verb != "ring", verb == "cancel"
     async with peer.endpoint, asyncio.TaskGroup() as tasks:
         tasks.create_task(peer.report())
-        if verb != "answer":
+        if words:
             addresses, port, count, rate = words
             await place(peer, verb, addresses, int(port), int(count), float(rate))
 

@@ -39,9 +39,11 @@ def node(house: House) -> Iterator[Host]:
 
 
 @pytest.mark.parametrize("transport", ["udp", "tcp"])
-@pytest.mark.parametrize(("scenario", "end"), [("caller_answer", "ended"), ("caller_cancel", "cancelled")])
-def test_calls_of_sipp(house: House, node: Host, scenario: str, end: str, transport: str) -> None:
-    peer = Peer(node, "answer", transport)
+@pytest.mark.parametrize(
+    ("verb", "scenario", "end"), [("answer", "caller_answer", "ended"), ("ring", "caller_cancel", "cancelled")]
+)
+def test_calls_of_sipp(house: House, node: Host, verb: str, scenario: str, end: str, transport: str) -> None:
+    peer = Peer(node, verb, transport)
     caller = Sipp(house["phone"], scenario, CALLS, rate=RATE, transport=transport, target=node.ipv4)
     counts = caller.wait(PATIENCE)
     assert (counts.successful, counts.failed) == (CALLS, 0)
@@ -71,10 +73,10 @@ def test_two_screens_answer_in_the_same_millisecond(house: House, node: Host) ->
     assert state["winners"] == {"1": RACES}
 
 
-@pytest.mark.parametrize("scenario", ["caller_answer", "caller_cancel"])
-def test_with_loss_every_call_of_sipp_ends(house: House, node: Host, scenario: str) -> None:
+@pytest.mark.parametrize(("verb", "scenario"), [("answer", "caller_answer"), ("ring", "caller_cancel")])
+def test_with_loss_every_call_of_sipp_ends(house: House, node: Host, verb: str, scenario: str) -> None:
     node.lose(5)
-    peer = Peer(node, "answer", "udp")
+    peer = Peer(node, verb, "udp")
     Sipp(house["phone"], scenario, 100, rate=20, target=node.ipv4).wait(PATIENCE)
     ended = peer.settled(peer.state()["ended"]["begun"], WAITED)["ended"]
     assert ended["begun"] >= 97  # of five INVITEs in a row all would have to be lost

@@ -21,6 +21,8 @@ from tests.lab.process import Process
 MISSING = "" if shutil.which("sipp") else "sipp is not installed"
 SCENARIOS = Path(__file__).parent
 PORT = 5060
+# A CANCEL that crosses the answer, or the second answer to a repeated one, is no reason to end a call.
+CROSSING = ("screen_race", "caller_cancel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,7 @@ class Sipp:
         words = ["sipp", "-sf", str(SCENARIOS / f"{scenario}.xml"), "-i", host.ipv4, "-p", str(PORT), "-nostdin"]
         words += ["-t", "u1" if transport == "udp" else "t1", "-m", str(calls), "-r", str(rate), "-l", "100000"]
         words += ["-trace_stat", "-stf", str(self._statistics), "-fd", "1", "-trace_err"]
-        if scenario == "screen_race":  # a CANCEL may come in the moment between two of its steps
+        if scenario in CROSSING:
             words += ["-default_behaviors", "all,-abortunexp"]
         words += ["-error_file", str(self._statistics.with_suffix(".errors"))]
         self.process: Process = host.start([*words, *([f"{target}:{PORT}"] if target else [])], {"TERM": "xterm"})
