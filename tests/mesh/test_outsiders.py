@@ -107,6 +107,11 @@ def test_it_is_asked_for_again_before_it_ends_and_ends_when_it_is_not_heard() ->
     assert uris(outsiders, 122.0) == []
 
 
+def test_the_hosts_that_are_told_of() -> None:
+    outsiders = heard(*device(), pointer(SIPURI_TCP, (b"sip:x@y", *SIPURI_TCP), 120))
+    assert outsiders.hosts() == [b"tablet"]
+
+
 def test_refreshed_records_live_on() -> None:
     outsiders = heard(*device())
     heard(*device(), now=100.0, into=outsiders)
