@@ -97,6 +97,10 @@ class Home:
         """Type digits (0-9, *, #, A-D; at most 32) to whom this node talks with."""
         return _object(await self.call("dtmf", digits=digits))
 
+    async def hand_over(self, to: str) -> dict[str, Json]:
+        """Hand the visitor whom this screen talks with over to another room; returns when that one talks."""
+        return _object(await self.call("hand over", to=to))
+
     async def page(self) -> dict[str, Json]:
         """Speak to every other screen."""
         return _object(await self.call("page"))

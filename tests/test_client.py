@@ -68,6 +68,7 @@ async def home(state: Path, answers: Mapping[str, Json] | None = None) -> AsyncI
         ("monitor", {}, "monitor", {"door": None}, {"call": 3}),
         ("talk", {}, "talk", {}, {"call": 3}),
         ("dtmf", {"digits": "1#"}, "dtmf", {"digits": "1#"}, {"digits": "1#"}),
+        ("hand_over", {"to": "hall"}, "hand over", {"to": "hall"}, {"door": "front", "to": "Hall"}),
         ("page", {}, "page", {}, {"calls": []}),
         ("calls", {}, "calls", {}, {"press": None}),
         ("visitors", {}, "visitors", {}, []),

@@ -29,6 +29,7 @@ class Event(StrEnum):
     GIVE_UP = "the fork gives it up"
     BYE = "BYE received"
     HANG_UP = "the door hangs up"
+    TAKEN_OVER = "another device takes over"
 
 
 class Action(StrEnum):
@@ -39,6 +40,7 @@ class Action(StrEnum):
     CLOSE_MEDIA = "close media"
     CANCEL = "CANCEL"
     BYE = "BYE"
+    BYE_ELSEWHERE = "BYE, completed elsewhere"
     ACK_BYE = "ACK, BYE"
 
 
@@ -71,6 +73,7 @@ TRANSITIONS: dict[tuple[State, Event], tuple[State, tuple[Action, ...]]] = {
     (S.TALKING, E.BYE): (S.ENDED, (A.CLOSE_MEDIA,)),
     (S.TALKING, E.FAIL): (S.ENDED, (A.CLOSE_MEDIA, A.BYE)),
     (S.TALKING, E.HANG_UP): (S.ENDED, (A.CLOSE_MEDIA, A.BYE)),
+    (S.TALKING, E.TAKEN_OVER): (S.ENDED, (A.CLOSE_MEDIA, A.BYE_ELSEWHERE)),
     (S.CANCELLING, E.PROVISIONAL): (S.CANCELLING, ()),
     (S.CANCELLING, E.EARLY): (S.CANCELLING, ()),
     (S.CANCELLING, E.ANSWER): (S.ENDED, (A.ACK_BYE,)),

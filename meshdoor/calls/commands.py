@@ -17,6 +17,7 @@ class Ending(StrEnum):
     BUSY = "busy"
     UNREACHABLE = "unreachable"
     LOST = "lost"  # it was there, and vanished
+    HANDED_OVER = "handed over"  # it talked, and another room took over
     FAILED = "failed"  # it answered with something that is of no use
 
     @classmethod
@@ -81,6 +82,15 @@ class Knock:
     branch: int
 
 
+@dataclass(frozen=True, slots=True)
+class HandedOver:
+    """What became of handing over to `peer`: the device of `branch` wants to know. ANSWERED: `peer` talks now."""
+
+    branch: int
+    peer: bytes
+    ending: Ending
+
+
 class Step(StrEnum):
     """What can be written down of a branch; the values are the ledger's."""
 
@@ -103,4 +113,4 @@ class Record:
     detail: str = ""
 
 
-Command = Invite | StartEarly | OpenTalk | CloseMedia | Cancel | Bye | Knock | Record
+Command = Invite | StartEarly | OpenTalk | CloseMedia | Cancel | Bye | Knock | HandedOver | Record

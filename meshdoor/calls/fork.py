@@ -3,15 +3,18 @@
     fork = Fork(press, peers, now)      the caller then does what `commands()` says, and again after each input
     fork.provisional(branch, now)       what SIP said of a branch, by its number
     fork.peer_appeared(key, now)        what the peer table said
+    fork.hand_over(key, now)            who talks wants another device to take over
     fork.handle_timer(now)              when `next_deadline()` is past
 
-The fork never has more than one winner; every branch that loses is cancelled, or its dialog ended.
+The fork never has more than one winner; every branch that loses is cancelled, or its dialog ended. Whom a device hands
+over to rings beside the talk, which ends when that one answers, and else goes on as it was.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from enum import StrEnum
 
 from meshdoor.calls import branch as branches
@@ -23,6 +26,7 @@ from meshdoor.calls.commands import (
     CloseMedia,
     Command,
     Ending,
+    HandedOver,
     Invite,
     Knock,
     OpenTalk,
@@ -33,7 +37,9 @@ from meshdoor.calls.commands import (
 from meshdoor.errors import LocalProtocolError
 
 RING_TIMEOUT = 45.0  # seconds
+HANDOVER_TIMEOUT = 20.0  # seconds
 MAX_ATTEMPTS = 3  # INVITEs to one device in one press: it may vanish and come back
+MAX_BRANCHES = 128  # nothing is handed over any more
 
 
 class State(StrEnum):
@@ -41,6 +47,7 @@ class State(StrEnum):
 
     RINGING = "RINGING"
     TALKING = "TALKING"
+    HANDOVER = "HANDOVER"  # somebody talks, and another device rings to take over
     CLOSING = "CLOSING"  # decided; some branches still owe a final response
     ENDED = "ENDED"
 
@@ -62,6 +69,9 @@ class Event(StrEnum):
     NOBODY_LEFT = "all declined"
     TIMED_OUT = "ring time-out"
     VISITOR_LEFT = "the visitor cancels"
+    HAND_OVER = "who talks hands over"
+    TAKEN_OVER = "the other one answers"
+    KEPT = "the other one does not answer"
     CALL_OVER = "the call ends"
     ALL_ENDED = "no branch is left"
 
@@ -71,9 +81,21 @@ TRANSITIONS: dict[tuple[State, Event], State] = {
     (State.RINGING, Event.NOBODY_LEFT): State.CLOSING,
     (State.RINGING, Event.TIMED_OUT): State.CLOSING,
     (State.RINGING, Event.VISITOR_LEFT): State.CLOSING,
+    (State.TALKING, Event.HAND_OVER): State.HANDOVER,
     (State.TALKING, Event.CALL_OVER): State.CLOSING,
+    (State.HANDOVER, Event.TAKEN_OVER): State.TALKING,
+    (State.HANDOVER, Event.KEPT): State.TALKING,
+    (State.HANDOVER, Event.CALL_OVER): State.CLOSING,
     (State.CLOSING, Event.ALL_ENDED): State.ENDED,
 }
+
+
+@dataclass(frozen=True, slots=True)
+class _Handing:
+    """A hand-over that is under way."""
+
+    giver: Branch
+    taker: Branch
 
 
 class Fork:
@@ -86,9 +108,15 @@ class Fork:
         self.branches: dict[int, Branch] = {}
         self._commands: deque[Command] = deque()
         self._deadline = now + timeout
+        self._handing: _Handing | None = None
         self._declined: set[bytes] = set()
         for peer in peers:
             self._open(peer, now)
+
+    @property
+    def talks(self) -> bool:
+        """Does somebody talk with the visitor?"""
+        return self.state in (State.TALKING, State.HANDOVER)
 
     def next_command(self) -> Command | None:
         """The next thing to do, or None."""
@@ -96,12 +124,18 @@ class Fork:
 
     def next_deadline(self) -> float | None:
         """When `handle_timer` wants to be called."""
-        return self._deadline if self.state is State.RINGING else None
+        return self._deadline if self.state in (State.RINGING, State.HANDOVER) else None
 
     def handle_timer(self, now: float) -> None:
-        """Give up when nobody answered in time."""
-        if self.state is State.RINGING and now >= self._deadline:
+        """Give up when nobody answered in time, or not the one that was to take over."""
+        if now < self._deadline:
+            return
+        if self.state is State.RINGING:
             self._give_up(Event.TIMED_OUT, Outcome.MISSED, Ending.MISSED, now)
+        elif self._handing is not None:
+            self._lose(self._handing.taker, Ending.MISSED, now)
+            self._handed(self._handing, Ending.MISSED)
+            self._move(Event.KEPT)
 
     def peer_appeared(self, peer: bytes, now: float) -> None:
         """Ring a device that can be rung now, unless it rings, declined, or was tried too often."""
@@ -119,8 +153,20 @@ class Fork:
 
     def press(self, now: float) -> None:
         """Somebody pressed again: a longer ring, or a knock on the device that talks."""
-        if self.state is State.TALKING and self.winner is not None:
+        if self.talks and self.winner is not None:
             self._commands.append(Knock(self.winner.number))
+
+    def hand_over(self, peer: bytes, now: float) -> bool:
+        """Ring this device beside the one that talks; False if nobody talks, or is handing over already."""
+        giver = self.winner
+        if self.state is not State.TALKING or giver is None or giver.peer == peer:
+            return False
+        if len(self.branches) >= MAX_BRANCHES:
+            return False
+        self._move(Event.HAND_OVER)
+        self._deadline = now + HANDOVER_TIMEOUT
+        self._handing = _Handing(giver, self._open(peer, now))
+        return True
 
     def provisional(self, number: int, now: float) -> None:
         """A provisional response without a session description."""
@@ -136,12 +182,14 @@ class Fork:
         self._do(branch, branch.handle(Happened.EARLY))
 
     def answered(self, number: int, now: float) -> None:
-        """A 2xx. The first one wins; any other gets ACK and BYE."""
+        """A 2xx. The first one wins, or the one that is handed over to; any other gets ACK and BYE."""
         branch = self._branch(number)
+        if self._handing is not None and branch is self._handing.taker:
+            self._take_over(self._handing, now)
         self._do(branch, branch.handle(Happened.ANSWER))
         if branch.state is branches.State.TALKING and self.winner is None:
             self._won(branch, now)
-        self._settle()
+        self._settle(now)
 
     def rejected(self, number: int, status: int, now: float) -> None:
         """A final response of 300 or more: of this device alone, even when it is a 6xx."""
@@ -173,7 +221,7 @@ class Fork:
         """The visitor's side ends it: a call is ended, a ring is given up."""
         if self.state is State.RINGING:
             self._give_up(Event.VISITOR_LEFT, Outcome.CANCELLED, Ending.CANCELLED, now)
-        elif self.state is State.TALKING and self.winner is not None:
+        elif self.talks and self.winner is not None:
             self._end(self.winner, Happened.HANG_UP, Ending.ANSWERED, now)
 
     def _branch(self, number: int) -> Branch:
@@ -182,20 +230,33 @@ class Fork:
         except KeyError:
             raise LocalProtocolError(f"no branch {number}") from None
 
-    def _open(self, peer: bytes, now: float) -> None:
+    def _open(self, peer: bytes, now: float) -> Branch:
         branch = Branch(len(self.branches) + 1, peer)
         self.branches[branch.number] = branch
         self._note(branch, Step.ASKED, now)
         self._commands.append(Invite(branch.number, peer))
+        return branch
 
     def _won(self, winner: Branch, now: float) -> None:
         self.winner = winner
         self.outcome = Outcome.ANSWERED
-        self._move(Event.ANSWERED)
+        self._move(Event.ANSWERED if self.state is State.RINGING else Event.TAKEN_OVER)
         self._note(winner, Step.ANSWERED, now)
         for branch in self.branches.values():
             if branch.rings:
                 self._lose(branch, Ending.ELSEWHERE, now)
+
+    def _take_over(self, handing: _Handing, now: float) -> None:
+        """The one that talks is out before the other one is in."""
+        self._note(handing.giver, Step.ENDED, now, Ending.HANDED_OVER)
+        self._handed(handing, Ending.ANSWERED)
+        self._do(handing.giver, handing.giver.handle(Happened.TAKEN_OVER))
+        self.winner = None
+
+    def _handed(self, handing: _Handing, ending: Ending) -> None:
+        """The hand-over is over."""
+        self._handing = None
+        self._commands.append(HandedOver(handing.giver.number, handing.taker.peer, ending))
 
     def _give_up(self, event: Event, outcome: Outcome, ending: Ending, now: float) -> None:
         self.outcome = outcome
@@ -203,7 +264,7 @@ class Fork:
         for branch in self.branches.values():
             if branch.rings:
                 self._lose(branch, ending, now)
-        self._settle()
+        self._settle(now)
 
     def _lose(self, branch: Branch, ending: Ending, now: float) -> None:
         self._note(branch, Step.ENDED, now, ending)
@@ -213,15 +274,21 @@ class Fork:
         if branch.rings or branch.state is branches.State.TALKING:
             self._note(branch, Step.ENDED, now, ending)
         self._do(branch, branch.handle(event))
-        self._settle()
+        if self._handing is not None and branch is self._handing.taker:
+            self._handed(self._handing, ending)
+            self._move(Event.KEPT)
+        self._settle(now)
 
-    def _settle(self) -> None:
+    def _settle(self, now: float) -> None:
         """Follow what the branches came to."""
         ended = [branch.state is branches.State.ENDED for branch in self.branches.values()]
         if self.state is State.RINGING and all(ended) and self._declined:
             self.outcome = Outcome.DECLINED
             self._move(Event.NOBODY_LEFT)
-        elif self.state is State.TALKING and self.winner and self.winner.state is branches.State.ENDED:
+        elif self.talks and self.winner and self.winner.state is branches.State.ENDED:
+            if self._handing is not None:
+                self._lose(self._handing.taker, Ending.CANCELLED, now)
+                self._handed(self._handing, Ending.CANCELLED)
             self._move(Event.CALL_OVER)
         if self.state is State.CLOSING and all(ended):
             self._move(Event.ALL_ENDED)
@@ -246,5 +313,6 @@ COMMANDS: dict[Action, Callable[[int, bool], Command]] = {
     Action.CLOSE_MEDIA: lambda number, _: CloseMedia(number),
     Action.CANCEL: Cancel,
     Action.BYE: lambda number, _: Bye(number),
+    Action.BYE_ELSEWHERE: lambda number, _: Bye(number, elsewhere=True),
     Action.ACK_BYE: Bye,
 }

@@ -27,6 +27,7 @@ class Event(StrEnum):
     DECLINE = "the person declines"
     CANCEL = "CANCEL"
     ELSEWHERE = "CANCEL or BYE, answered elsewhere"
+    TAKEN_OVER = "BYE, the other room has taken over"
     TIME_OUT = "time-out"
     FAIL = "the door vanished"
     OCCUPIED = "somebody talks here now"
@@ -68,6 +69,7 @@ TRANSITIONS: dict[tuple[State, Event], tuple[State, tuple[Action, ...]]] = {
     **{(S.KNOCKING, event): then for event, then in _WAITING.items()},
     (S.KNOCKING, E.FREE): (S.RINGING, (A.PREVIEW,)),
     (S.TALKING, E.ELSEWHERE): (S.ENDED, (A.CLOSE_MEDIA,)),  # another was faster, our 200 came too late
+    (S.TALKING, E.TAKEN_OVER): (S.ENDED, (A.CLOSE_MEDIA,)),
     (S.TALKING, E.BYE): (S.ENDED, (A.CLOSE_MEDIA,)),
     (S.TALKING, E.FAIL): (S.ENDED, (A.CLOSE_MEDIA, A.BYE)),
     (S.TALKING, E.HANG_UP): (S.ENDED, (A.CLOSE_MEDIA, A.BYE)),
@@ -78,6 +80,7 @@ ENDINGS = {
     E.DECLINE: Ending.DECLINED,
     E.CANCEL: Ending.MISSED,
     E.ELSEWHERE: Ending.ELSEWHERE,
+    E.TAKEN_OVER: Ending.HANDED_OVER,
     E.TIME_OUT: Ending.MISSED,
     E.FAIL: Ending.LOST,
     E.BYE: Ending.MISSED,
@@ -94,6 +97,7 @@ class Incoming:
         self.state = State.KNOCKING if occupied else State.RINGING
         self.ending: Ending | None = None
         self.pictured = False  # a snapshot was asked for
+        self.handing = False  # the person hands the visitor over to another room
 
     @property
     def waits(self) -> bool:
@@ -107,7 +111,7 @@ class Incoming:
         except KeyError:
             raise LocalProtocolError(f"visit {self.number}: {event.name} in {self.state}") from None
         if after is State.ENDED:
-            talked = self.state is State.TALKING and event is not Event.ELSEWHERE
+            talked = self.state is State.TALKING and event not in (Event.ELSEWHERE, Event.TAKEN_OVER)
             self.ending = Ending.ANSWERED if talked else ENDINGS[event]
         self.state = after
         return actions

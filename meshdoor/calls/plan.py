@@ -101,6 +101,18 @@ def objection(caller: Member, callee: Member, *, page: bool = False) -> str:
     return why or (_no_page(caller, callee) if kind is Kind.PAGE else "")
 
 
+def no_hand_over(roster: Roster, peers: Iterable[Peer], door: bytes, giver: bytes, taker: bytes) -> str:
+    """Why `giver`, who talks with the visitor at `door`, may not hand over to `taker`; empty if it may."""
+    if why := may_talk(roster, giver):
+        return why
+    if giver == taker:
+        return "that is who talks now"
+    asked = who_rings(peers, door)
+    if taker in asked.rung:
+        return ""
+    return next((f"{each.name}: {each.why}" for each in asked.silent if each.key == taker), "there is no such room")
+
+
 def kind_of(caller: Member, callee: Member, *, page: bool = False) -> Kind:
     """What a call between these two is for."""
     if caller.role is Role.DOOR:

@@ -2,8 +2,10 @@
 
 A press: {"id", "door", "name", "at", "revision", "outcome", "answered", "branches": [...]}; one branch for each time
 that a device was asked: {"peer", "name", "asked", "provisional", "early", "packet", "picture", "answered", "ended",
-"why", "dropped"}. An opening: {"id", "press", "at", "lock", "lock_name", "who", "who_name", "result"}.
-Keys are 64 hex digits, ids 16 to 32 of them; `at` is a Unix time, all else are ms since the press, or null.
+"why", "dropped"}. `answered` is who answered first; who took over from it has its own time in its branch.
+An opening: {"id", "press", "at", "lock", "lock_name", "who", "who_name", "result"}.
+Keys are 64 hex digits, those of some phones 66, ids 16 to 32; `at` is a Unix time, all else are ms since the press,
+or null.
 """
 
 from __future__ import annotations
@@ -19,6 +21,7 @@ from meshdoor.errors import RemoteProtocolError
 
 MAX_BRANCHES = 256
 MAX_TEXT = 64
+KEY_DIGITS = (64, 66)
 MAX_MS = 86_400_000  # a day
 MAX_AT = 2.0**40
 UNSEEN_OUTCOMES = frozenset({Outcome.MISSED, Outcome.CANCELLED, Outcome.RINGING})
@@ -64,6 +67,12 @@ class PressRecord:
     def missed(self) -> bool:
         """Did nobody answer, nor send the visitor away? A press whose door died in the middle counts as missed."""
         return self.outcome in UNSEEN_OUTCOMES
+
+    @property
+    def taken_over(self) -> tuple[str, ...]:
+        """Who talked with the visitor after who answered, one after the other: it was handed over to them."""
+        talked = [(branch.answered, branch.peer) for branch in self.branches if branch.answered is not None]
+        return tuple(peer for _, peer in sorted(talked, key=lambda each: each[0])[1:])
 
     def to_json(self) -> Json:
         return asdict(self)
@@ -142,7 +151,8 @@ def written_down(
             continue
         place = last[step.peer]
         attempts[place] = replace(attempts[place], **_noted(step, at))
-        answered = step.peer.hex() if step.step is Step.ANSWERED else answered
+        if step.step is Step.ANSWERED and answered is None:
+            answered = step.peer.hex()
     for peer, place in last.items():
         attempts[place] = replace(attempts[place], dropped=dropped.get(peer, 0))
     return replace(head, answered=answered, branches=tuple(attempts[:MAX_BRANCHES]))
@@ -193,7 +203,7 @@ def _object(document: Any, kind: type[BranchRecord | PressRecord | OpeningRecord
 
 
 def _key(value: Any) -> str:
-    if not isinstance(value, str) or len(value) != 64 or not set(value) <= set("0123456789abcdef"):
+    if not isinstance(value, str) or len(value) not in KEY_DIGITS or not set(value) <= set("0123456789abcdef"):
         raise RemoteProtocolError("a key that is none")
     return value
 

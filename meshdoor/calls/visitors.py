@@ -132,8 +132,20 @@ class Visitors:
             self._heard(number, Event.ELSEWHERE if elsewhere else Event.CANCEL)
 
     def bye(self, number: int, *, elsewhere: bool = False) -> None:
-        """The door ended the dialog; `elsewhere` if our answer came too late."""
-        self._heard(number, Event.ELSEWHERE if elsewhere else Event.BYE)
+        """The door ended the dialog; `elsewhere` if our answer came too late, or another room has taken over."""
+        visit = self.visits.get(number)
+        if not elsewhere:
+            self._heard(number, Event.BYE)
+        elif visit is not None and visit.handing:
+            self._heard(number, Event.TAKEN_OVER)
+        else:
+            self._heard(number, Event.ELSEWHERE)
+
+    def handing(self, number: int, *, on: bool) -> None:
+        """The person hands the visitor over to another room, or that came to nothing."""
+        visit = self.visits.get(number)
+        if visit is not None:
+            visit.handing = on and visit.state is State.TALKING
 
     def failed(self, number: int) -> None:
         """The door vanished, or its session ended in another way."""

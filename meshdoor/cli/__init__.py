@@ -26,6 +26,7 @@ VERBS = {
     "adopt": ("adopt",),
     "ring": ("ring",),
     "answer": ("answer", "decline", "hangup"),
+    "handover": ("handover",),
     "call": ("call", "monitor", "talk", "page", "calls"),
     "dtmf": ("dtmf",),
     "open": ("open",),

@@ -67,7 +67,7 @@ def _row(press: Json) -> tuple[str, ...]:
         local_time(press["at"]),
         press["door"],
         outcome + opened,
-        press["answered_by"] or "-",
+        ", then ".join([press["answered_by"] or "-", *press["handed_over_to"]]),
         ", ".join(map(_first_picture, press["branches"])) or "-",
         press["id"][:8],
     )

@@ -29,8 +29,9 @@ CERTIFICATE, PROFILE = "meshdoor-ca.crt", "meshdoor-ca.mobileconfig"
 MEANING = """\
 This certificate is the authority of THIS NODE's page. A phone that trusts it opens the page without a warning, may
 install it as an app, and can be told of visitors while the page is closed. It also means: whoever steals the key of
-this authority from the node could show that phone a false page of any other site. Install it only on phones of the
-house, and take it off a phone that leaves (in the settings of the phone, under trusted certificates)."""
+this authority from the node could show that phone a false page of any device in a private network (it can vouch for
+no others). Install it only on phones of the house, and take it off a phone that leaves (in the settings of the phone,
+under trusted certificates)."""
 
 
 def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.ArgumentParser) -> None:

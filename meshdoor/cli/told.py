@@ -25,9 +25,11 @@ EVENTS = {
     "knock": "somebody else is at a door",
     "answered": "answered {door}",
     "no talk": "{with} does not take our sound: {why}",
+    "hand over": "{from} hands the visitor over to {to}: {state}",
     "lock": "the lock, for {who}: {result}",
     "dtmf": "{from} types {digit}",
     "picture": "the first picture is shown",
+    "no picture": "pictures stopped coming",
     "sound": "the first sound is heard",
 }
 SWITCHES = {

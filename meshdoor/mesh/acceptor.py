@@ -17,15 +17,14 @@ PAUSE = 1.0  # seconds to wait when the system is out of sockets or memory
 _EXHAUSTED = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
 
 
-class Acceptor:
-    """Makes a protocol for each connection to some sockets, which are its own from `open` on.
+class Entrance:
+    """Hands over each connection to some sockets, which are its own from `open` on, and the address it comes from.
 
     asyncio's own server loses a connection that it takes in the moment it is closed (3.11: an assertion fails).
     """
 
-    def __init__(self, present: Presence, make: Callable[[], asyncio.Protocol]) -> None:
-        self._present = present
-        self._make = make
+    def __init__(self, take_in: Callable[[socket.socket, str], None]) -> None:
+        self._take_in = take_in
         self._sockets: list[socket.socket] = []
         self._pauses: set[asyncio.TimerHandle] = set()
 
@@ -37,7 +36,7 @@ class Acceptor:
             asyncio.get_running_loop().add_reader(sock, self._accept, sock)
 
     def close(self) -> None:
-        """Stop; what is being taken in goes on, and is in `present`."""
+        """Stop; what was handed over is not its own any more."""
         for sock in self._sockets:
             asyncio.get_running_loop().remove_reader(sock)
             sock.close()
@@ -48,25 +47,34 @@ class Acceptor:
     def _accept(self, sock: socket.socket) -> None:
         for _ in range(AT_ONCE):
             try:
-                connection, _ = sock.accept()
+                connection, source = sock.accept()
             except OSError as error:
                 if error.errno in _EXHAUSTED:
                     self._pause(sock)
                 return
             connection.setblocking(False)
-            self._take_in(connection)
-
-    def _take_in(self, connection: socket.socket) -> None:
-        loop = asyncio.get_running_loop()
-        task = loop.create_task(loop.connect_accepted_socket(self._make, connection))
-        self._present.enter(task)
-        task.add_done_callback(self._present.leave)
+            self._take_in(connection, source[0])
 
     def _pause(self, sock: socket.socket) -> None:
         """The connection stays in the backlog, so the socket stays readable: do not spin."""
         loop = asyncio.get_running_loop()
         loop.remove_reader(sock)
         self._pauses.add(loop.call_later(PAUSE, loop.add_reader, sock, self._accept, sock))
+
+
+class Acceptor(Entrance):
+    """Makes a protocol for each connection. What is being taken in when it is closed goes on, and is in `present`."""
+
+    def __init__(self, present: Presence, make: Callable[[], asyncio.Protocol]) -> None:
+        super().__init__(self._begin)
+        self._present = present
+        self._make = make
+
+    def _begin(self, connection: socket.socket, address: str) -> None:
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(loop.connect_accepted_socket(self._make, connection))
+        self._present.enter(task)
+        task.add_done_callback(self._present.leave)
 
 
 def listen(port: int, hosts: Sequence[str] = ("::", "")) -> list[socket.socket]:

@@ -102,7 +102,8 @@ class Answering:
         leg = f"visit-{number}"
         self._visits[number] = Visit(number, door.key, press[:32], event.request.call_id, event.session, leg)
         self._desk.hurry(door.key, FAST)
-        self._desk.publish({"event": "visitor", "visit": number, "door": door.name, "press": press[:32]})
+        visitor = {"event": "visitor", "visit": number, "door": door.name, "press": press[:32]}
+        self._desk.publish(visitor | {"from": self._giver(event)})
         journal.say("ringing", f"somebody is at {door.name}", door=door.name)
         self._desk.spawn(self._prepare(self._visits[number], event.request.body))
         self._obey()
@@ -127,6 +128,12 @@ class Answering:
             if door == visit.door or (press and press == visit.press):
                 self._visitors.pressed(number)
         self._obey()
+
+    def handing(self, door: bytes, call_id: str, *, on: bool) -> None:
+        """A person here hands a visitor over, or that came to nothing."""
+        for number, visit in self._visits.items():
+            if (visit.door, visit.call_id) == (door, call_id):
+                self._visitors.handing(number, on=on)
 
     def in_call(self, busy: bool) -> None:
         """A conversation that is no visitor's began or ended here."""
@@ -187,6 +194,14 @@ class Answering:
                 return True
         self._obey()
         return True
+
+    def _giver(self, event: sip.IncomingInvite) -> str | None:
+        """Who hands the visitor over to this screen; None where somebody pressed."""
+        giver = event.request.headers.get("Meshdoor-Handover")
+        try:
+            return None if giver is None else self._desk.name_of(bytes.fromhex(giver)) or None
+        except ValueError:
+            return None
 
     def _told(self, number: int | None) -> Json:
         if number is None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
 
 from meshdoor.calls.clients import Client
 from meshdoor.calls.orders import Gates
@@ -113,8 +112,7 @@ class CallMedia:
         before, self._flowing = self._flowing, (self._streams, self._gates)
         try:
             if before[0] != self._streams:
-                start = self._streams.start(self.leg, self._gates)
-                await self._desk.engine.start_leg(replace(start, source=self.source))
+                await self._desk.engine.start_leg(self._streams.start(self.leg, self._gates, self.source))
             elif before[1] != self._gates:
                 await self._desk.engine.gate(self.leg, self._gates)
         except EngineError as error:

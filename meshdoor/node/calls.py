@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import Any
 
 from meshdoor.calls import plan
 from meshdoor.calls.clients import Client
-from meshdoor.calls.fork import State as ForkState
-from meshdoor.calls.hosts import host_of, member_at, member_called
+from meshdoor.calls.hosts import host_of
 from meshdoor.calls.names import Meant
-from meshdoor.calls.policy import caller_of, policy_for
+from meshdoor.calls.policy import policy_for
 from meshdoor.config import Config, IceServer
 from meshdoor.control import Json
 from meshdoor.errors import Refused, RemoteProtocolError
@@ -26,36 +23,38 @@ from meshdoor.media.suites import suites
 from meshdoor.mesh.frames import State as Busy
 from meshdoor.mesh.peer import State as Presence
 from meshdoor.mesh.peers import Peer
-from meshdoor.node import journal
 from meshdoor.node.answering import Answering
 from meshdoor.node.attachments import Attachments
 from meshdoor.node.bridge import Bridges
+from meshdoor.node.button import Button
 from meshdoor.node.calling import Findable
+from meshdoor.node.comings import Comings
 from meshdoor.node.digits import Digits
 from meshdoor.node.house import House
 from meshdoor.node.listening import keep_certificate, listen_outside
+from meshdoor.node.media_events import MediaEvents
 from meshdoor.node.notes import Note
-from meshdoor.node.outsiders import Outsiders, names_of
-from meshdoor.node.pressing import Press, Pressing
+from meshdoor.node.outsiders import Outsiders
+from meshdoor.node.press import Press
+from meshdoor.node.pressing import Pressing
 from meshdoor.node.provisioning import Gate
-from meshdoor.node.registrations import OUTSIDE, Registrations
+from meshdoor.node.registrations import Registrations
 from meshdoor.node.relay import Relay
+from meshdoor.node.sip_events import Part, SipEvents
 from meshdoor.node.sip_identity import SipIdentity
 from meshdoor.node.sleepers import Sleepers
 from meshdoor.node.stations import Stations
 from meshdoor.node.talking import Settings, Talking
-from meshdoor.sip import events as sip
 from meshdoor.sip.core import Config as SipConfig
-from meshdoor.sip.flow import Flow, Target
-from meshdoor.sip.media_control import MEDIA_CONTROL, asks_for_key_frame
-from meshdoor.sip.message import Request
-from meshdoor.sip.uri import SipUri, unescape
-from meshdoor.sip.validate import DEFAULT, Fault
+from meshdoor.sip.flow import Target
+from meshdoor.sip.media_control import MEDIA_CONTROL
+from meshdoor.sip.uri import SipUri
+from meshdoor.sip.validate import DEFAULT
 from meshdoor.transport.endpoint import SipEndpoint
 from meshdoor.transport.links import LinkTransport
 from meshdoor.transport.outside import Outside
 from meshdoor.transport.websocket import WebSocketTransport
-from meshdoor.trust.permissions import Permission, Role
+from meshdoor.trust.permissions import Role
 from meshdoor.trust.roster import Member, Roster
 
 LOGGER = logging.getLogger("meshdoor")
@@ -65,16 +64,6 @@ ABLE = replace(
 )
 
 Listener = Callable[[dict[str, Any]], None]
-
-
-class Part(Protocol):
-    """What carries out some of the calls."""
-
-    def handle(self, event: sip.SessionEvent) -> bool:
-        """False when it is about no session of its own."""
-
-    def involves(self, key: bytes) -> bool:
-        """Is something on with this member?"""
 
 
 class CallService:
@@ -93,15 +82,11 @@ class CallService:
         self._link = LinkTransport(house.membership.identity.key, self._send_sip)
         self._sockets = WebSocketTransport(house.membership.identity.key)
         self.attachments = Attachments(house, self._sockets)
-        self._linked: set[bytes] = set()
-        self._ringable: set[bytes] = set()
-        self._only: frozenset[bytes] | None = None  # whom the last press was for; None: everybody
         self._engine_wanted = asyncio.Event()
-        self._browsers = False  # the engine was told of them
         self.pressing = Pressing(self, config.ring.timeout)
         self.answering = Answering(self)
-        self._policy = plan.Policy(frozenset(config.calls.auto_answer))
-        room = Settings(self._policy, self._camera() != "none", config.ring.timeout)
+        policy = plan.Policy(frozenset(config.calls.auto_answer))
+        room = Settings(policy, self._camera() != "none", config.ring.timeout)
         self.talking = Talking(self, room, self.answering.in_call)
         self.bridges = Bridges(self, self.attachments)
         self.registrations = Registrations(self, house, self.attachments)
@@ -110,8 +95,11 @@ class CallService:
         self.sleepers = Sleepers(config.sip.push_gateway, config.sip.push_secret_file, house)
         self.registrations.sleepers = self.sleepers
         house.outside_name = self.outsiders.name_of
-        self._outside_rung: frozenset[bytes] = frozenset()  # by the last press
+        self.button = Button(self, config, house, self.stations.peer_up)
         self.digits = Digits(self, (self.pressing, self.answering, self.talking))
+        self.comings = Comings(self, house, self._link)
+        self._media = MediaEvents(self, house)
+        self._sip = SipEvents(self, policy)
         house.on_sip = self._link.received
         house.on_peers = self._peers_changed
         house.membership.listen(self._roster_changed)
@@ -122,15 +110,15 @@ class CallService:
     async def running(self) -> AsyncIterator[None]:
         """While the block lasts, this node can ring and be rung."""
         await asyncio.to_thread(suites)  # a press shall not wait for a file
-        self.engine = Engine(self._hello(), self._media_event)
+        self.engine = Engine(self._hello(), self._media)
         settings = SipConfig(
             user=str(self._house.role),
             capabilities=ABLE,
-            policy=policy_for(self._caller, self._judge),
+            policy=policy_for(self._sip.caller, self._sip.judge),
             authorize=self.outsiders.authorize,
         )
-        self.endpoint = SipEndpoint(settings, self._sip_event, self._trusts)
-        self.endpoint.lost = self._lost
+        self.endpoint = SipEndpoint(settings, self._sip, self._sip.trusts)
+        self.endpoint.lost = self._sip.lost
         self.endpoint.add(self._link)
         self.endpoint.add(self._sockets)
         self._relay = self.endpoint.relay = Relay(self._house, self.attachments, self.endpoint.forward)
@@ -156,7 +144,7 @@ class CallService:
         await self._engine_wanted.wait()
         self._house.media = "starting"
         async with self.engine:
-            self._prepare_browsers()
+            self.comings.prepare_browsers()
             await asyncio.Event().wait()
 
     def _hello(self) -> media.Hello:
@@ -193,7 +181,7 @@ class CallService:
             return self._link.target(key, "meshdoor")
         if (party := self.outsiders.party(key)) is not None:
             return party.way()
-        if key not in self._linked or (way := self._relay.way(key)) is None:
+        if not self.comings.linked(key) or (way := self._relay.way(key)) is None:
             return None
         user = "phone" if self.is_browser(key) else "meshdoor"
         return Target(way.uri or SipUri("sip", user, None, host_of(key)), way.flow)
@@ -223,7 +211,7 @@ class CallService:
             return
         node = self._node_of(key)
         same = [node, *(peer.key for peer in self._house.everyone() if peer.where == node)]
-        if interval is not None or not any(map(self._involves, same)):
+        if interval is not None or not any(map(self.involves, same)):
             self._house.links.hurry(node, interval)
 
     def note(self, key: bytes, note: dict[str, Any]) -> None:
@@ -252,40 +240,18 @@ class CallService:
         press = self.pressing.press
         states = [self.answering.busy, self.talking.busy]
         if press is not None:
-            states.append(Busy.IN_CALL if press.fork.state is ForkState.TALKING else Busy.RINGING)
-            if press.fork.state is ForkState.TALKING:
+            states.append(Busy.IN_CALL if press.fork.talks else Busy.RINGING)
+            if press.fork.talks:
                 self.talking.yield_sound()
         self._house.set_busy(max(states))
 
     def ring(self, meant: Meant | None = None) -> Json:
         """Somebody pressed the button of this door, for everybody or for some. Raises Refused."""
-        roster, key = self._house.membership.roster, self._house.membership.identity.key
-        if not roster.may(key, Permission.RING):
-            raise Refused(f"a {self._house.role} does not ring", "the button is at a door")
-        meant = meant or self.routed()
-        self._only = None if meant.everyone else frozenset(meant.members)
-        asked = plan.who_rings(self.peers(), key)
-        if self._only is not None:
-            asked = asked.only(self._only)
-        outside = self.outsiders.keys(meant.outside)
-        self._outside_rung = frozenset(outside)
-        asked = replace(asked, rung=asked.rung + outside)
-        press = self.pressing.ring(secrets.token_hex(8), asked.rung)
-        journal.say("pressed", f"ringing {', '.join(map(self.name_of, asked.rung)) or 'nobody'}", press=press.id)
-        return {
-            "press": press.id,
-            "rings": [self.name_of(peer) for peer in asked.rung],
-            "silent": [{"name": silent.name, "why": silent.why} for silent in asked.silent],
-        }
-
-    def routed(self) -> Meant:
-        """Whom a press is for: everybody, and whom the routes name beside."""
-        return names_of(self._config, self._house).everyone(self.roster)
+        return self.button.press(meant)
 
     def found(self, key: bytes) -> None:
         """There is a way to somebody outside now."""
-        if key in self._outside_rung:
-            self.pressing.peer_up(key)
+        self.button.found(key)
 
     def answer(self, visit: int | None, call: int | None) -> Json:
         """Answer what rings here, a visitor before anybody else. Raises Refused."""
@@ -352,7 +318,7 @@ class CallService:
 
     def visitor_talks(self) -> bool:
         press = self.pressing.press
-        at_door = press is not None and press.fork.state is ForkState.TALKING
+        at_door = press is not None and press.fork.talks
         return at_door or self.answering.busy is Busy.IN_CALL
 
     def _picture_shown(self, key: bytes, note: Note) -> None:
@@ -366,83 +332,22 @@ class CallService:
         press = note.get("press")
         self.answering.knocked(key, press if isinstance(press, str) else "")
 
-    def _invited(self, event: sip.IncomingInvite) -> None:
-        """What the caller may is what the roster says."""
-        caller = self._caller(event.request, event.flow)
-        itself = self._house.membership.itself
-        if caller is None or itself is None:
-            event.session.reject(plan.FORBIDDEN, self.now())
-            return
-        callee = member_at(self.roster, event.request.uri) or self._dialled(event)
-        if self.stations.invited(event, caller, callee):
-            return
-        if callee is not None and callee.key != itself.key:
-            join = self.bridges.from_client if self._is_outside(event.flow) else self.bridges.to_client
-            join(event, caller, callee)
-            return
-        page = event.request.headers.get("Meshdoor-Call") == "page"
-        busy = self.talking.engaged or self.visitor_talks()
-        received = plan.receive(itself, caller, self._policy, page=page, busy=busy)
-        if received.answer is plan.Answer.REFUSE:
-            journal.warn("call", f"a call of {caller.name} was refused: {received.why}", member=caller.name)
-            event.session.reject(received.status, self.now())
-        elif received.kind is plan.Kind.VISITOR:
-            self.answering.invited(event, caller)
-            self.spawn(self.sleepers.rang(caller.name, self.attachments.is_here))
-        else:
-            self._engine_wanted.set()
-            self.talking.invited(event, caller, received)
-
-    def _dialled(self, event: sip.IncomingInvite) -> Member | None:
-        """Whom a SIP client means by what it dials; None for whoever answers here."""
-        uri = event.request.uri
-        if not self._is_outside(event.flow) or not isinstance(uri, SipUri):
-            return None
-        return member_called(self.roster, unescape(uri.user or ""))
-
-    def _is_outside(self, flow: Flow) -> bool:
-        return flow.transport in OUTSIDE
-
-    def _caller(self, request: Request, flow: Flow) -> Member | None:
-        outside = self.stations.caller(flow) or self.registrations.caller(request, flow)
-        outside = outside or self.outsiders.caller(request, flow)
-        return outside or caller_of(request, flow, self.roster, time.time())
-
-    def _judge(self, request: Request, flow: Flow) -> Fault | None:
-        return None if self.stations.registers(request, flow) else self.registrations.judge(request, flow)
-
-    def _trusts(self, flow: Flow) -> bool:
-        return self.stations.trusts(flow) or self.registrations.trusts(flow) or self.outsiders.trusts(flow)
-
-    def _lost(self, flow: Flow) -> None:
-        self.registrations.lost(flow)
-        self.outsiders.lost(flow)
-
     def _node_of(self, key: bytes) -> bytes:
         """Over whose link a member is reached."""
         found = self.attachments.find(key)
         return key if found is None else found.node
 
-    def _parts(self) -> tuple[Part, ...]:
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What carries out the calls, in the order in which they are asked."""
         return self.bridges, self.stations, self.pressing, self.answering, self.talking
 
-    def _involves(self, key: bytes) -> bool:
-        return any(part.involves(key) for part in self._parts())
-
-    def dismiss(self) -> None:
-        """End what is on with phones that were revoked, and with guests whose time is over."""
-        now = time.time()
-        guests = [member for member in self.roster.members.values() if member.expired(now)]
-        for member in (*self.roster.revoked.values(), *guests):
-            if member.role is Role.PHONE and self._tasks is not None and self._involves(member.key):
-                self.pressing.dismissed(member.key)
-                self.talking.dismissed(member.key)
-                self.bridges.dismissed(member.key)
-                self.stations.dismissed(member.key)
-        self.attachments.look()
+    def involves(self, key: bytes) -> bool:
+        """Is something on with this member?"""
+        return self._tasks is not None and any(part.involves(key) for part in self.parts)
 
     def _roster_changed(self, roster: Roster) -> None:
-        self.dismiss()
+        self.comings.dismiss()
 
     def _told(self, row: Json) -> Json:
         if row is None:
@@ -471,89 +376,9 @@ class CallService:
         return self._house.links.send_sip(key, message)
 
     def _peers_changed(self) -> None:
-        """Links and phones came or went."""
-        linked = {peer.key for peer in self.peers() if peer.state != "unreachable"}
-        for key in self._linked - linked:
-            self.pressing.peer_down(key)
-            self.stations.peer_down(key)
-            self.answering.peer_down(key)
-            self._link.lost(key)
-            self.talking.peer_down(key)
-        self._linked = linked
-        before = self._ringable
-        self._ringable = set(plan.who_rings(self.peers(), self._house.membership.identity.key).rung)
-        for key in self._ringable - before:
-            if self._only is None or key in self._only:
-                self.pressing.peer_up(key)
-            self.stations.peer_up(key)
-        if any(self._needs_media(peer) for peer in self.peers()):
-            self._engine_wanted.set()
-        self._prepare_browsers()
+        if self._tasks is not None:  # else it looks when it runs
+            self.comings.look()
 
-    def _prepare_browsers(self) -> None:
-        """Where phones belong to the home, the first of them shall not wait for what it needs."""
-        if not self._browsers and any(self.is_browser(key) for key in self.roster.members):
-            self._browsers = True
-            self.spawn(self.engine.prepare())
-
-    def _needs_media(self, peer: Peer) -> bool:
-        if self._house.role is Role.DOOR:
-            return Permission.VIEW in peer.member.permissions
-        return self._house.role is Role.SCREEN and peer.member.role is Role.DOOR
-
-    def _sip_event(self, event: sip.Event) -> None:
-        if isinstance(event, sip.IncomingInvite):
-            self._invited(event)
-        elif isinstance(event, sip.RegistrationChanged):
-            self.outsiders.changed(event.registration)
-        elif isinstance(event, sip.SessionEvent):
-            _ = any(part.handle(event) for part in self._parts())
-        elif isinstance(event, sip.RequestReceived) and not self._requested(event):
-            self.endpoint.respond(event, 405, (("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO"),))
-
-    def _requested(self, event: sip.RequestReceived) -> bool:
-        if any(part.received(event) for part in (self.bridges, self.stations, self.registrations)):
-            return True
-        if event.session is not None and asks_for_key_frame(event.request.content_type, event.request.body):
-            self.endpoint.respond(event, 200)
-            self.spawn(self.engine.key_frame())
-            return True
-        return self.digits.received(event)
-
-    def _media_event(self, event: media.Event) -> None:
-        self.stations.media_event(event)
-        match event:
-            case media.FirstPacketSent(leg=leg, media="video"):
-                self.pressing.first_packet(leg)
-            case media.FirstPicture(leg=leg):
-                self.answering.picture(event)
-                self.publish({"event": "picture", "leg": leg, "frame": event.frame_number, "at": event.at})
-            case media.FirstSound(leg=leg):
-                self.publish({"event": "sound", "leg": leg, "at": event.at})
-            case media.RtpSilence(leg=leg):
-                self.pressing.silent(leg)
-                self.answering.silent(leg)
-            case media.LegFailed(leg=leg, reason=reason):
-                journal.warn("media", f"{leg}: {reason}")
-                self.pressing.silent(leg)
-                self.answering.silent(leg)
-                self.talking.legs_lost((leg,))
-            case media.EngineReady():
-                self._house.media = "ready"
-                self.pressing.engine_back()
-                self.answering.engine_back()
-            case media.EngineLost(legs=legs, reason=reason):
-                self._house.media = "starting"
-                journal.warn("media", f"the media engine ended ({reason}); it is started again")
-                self.pressing.legs_lost(legs)
-                self.answering.legs_lost(legs)
-                self.talking.legs_lost(legs)
-            case media.DtmfReceived(leg=leg, digit=digit):
-                self.digits.heard(leg, digit)
-            case media.Device(kind=kind, state="failed", text=text):
-                journal.warn(kind, text)
-            case _:
-                pass
 
 
 async def _guarded(work: Coroutine[Any, Any, None]) -> None:

@@ -36,6 +36,10 @@ class Talk:
     speaks: bool
     takes_events: bool
 
+    @property
+    def call_id(self) -> str:
+        return "" if self.session.dialog is None else self.session.dialog.call_id
+
     @classmethod
     def of(cls, peer: bytes, leg: str, session: Session, streams: Streams | None, *, speaks: bool = True) -> Talk:
         """`streams` as they were agreed on."""

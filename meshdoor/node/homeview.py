@@ -1,11 +1,13 @@
 """What the page of a phone shows of the home:
 
-    HOME     {home_name, node, doors: [DOOR], members: [MEMBER], missed}; `missed` counts visitors that nobody has seen
+    HOME     {home_name, node, doors: [DOOR], members: [MEMBER], missed, can}; `missed` counts visitors that nobody has
+             seen; `can` names asks that an earlier version does not know: "hand_over"
     DOOR     {id, name, state, picture, lock}; `picture` is the id of the newest visit with one, or null;
              `lock`: is there one within reach that opens it
     MEMBER   {id, name, role, state, at}; `at` is the node to which a phone is attached, or null
-    VISIT    {id, door, door_id, at, result, by, picture, seen}; `door` and `by` are names, `by` is null if nobody
-             answered; `result` is answered, missed, declined, cancelled, ringing or interrupted
+    VISIT    {id, door, door_id, at, result, by, then, picture, seen}; `door` and `by` are names, `by` is null if
+             nobody answered, `then` names those to whom the visitor was handed over; `result` is answered, missed,
+             declined, cancelled, ringing or interrupted
 
 States are those of the status: ready, ringing, in call, joining, unreachable, and what else a phone may be.
 """
@@ -29,6 +31,7 @@ from meshdoor.trust.permissions import Role
 
 MOST: Final = 100  # visits in one answer
 MAX_MISSED: Final = 99
+CAN: Final = ["hand_over"]  # what an earlier version cannot
 
 Rows = Callable[[], list[dict[str, Json]]]
 
@@ -56,6 +59,7 @@ class HomeView:
                 for row in members
             ],
             "missed": len(await self.missed()),
+            "can": CAN,
         }
 
     async def missed(self) -> list[dict[str, Json]]:
@@ -82,13 +86,16 @@ class HomeView:
     def _visit(self, press: PressRecord) -> dict[str, Json]:
         given_up = not press.finished and time.time() - press.at > STALE
         names = {branch.peer: branch.name for branch in press.branches}
+        talked = () if press.answered is None else (press.answered, *press.taken_over)
+        talkers = [self._name(peer, names.get(peer, "")) for peer in talked]
         return {
             "id": press.id,
             "door": self._name(press.door, press.name),
             "door_id": device_id(bytes.fromhex(press.door)),
             "at": press.at,
             "result": "interrupted" if given_up else str(press.outcome),
-            "by": None if press.answered is None else self._name(press.answered, names.get(press.answered, "")),
+            "by": next(iter(talkers), None),
+            "then": talkers[1:],
         }
 
     def _door(self, row: dict[str, Json], picture: str | None) -> dict[str, Json]:

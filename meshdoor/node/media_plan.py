@@ -63,8 +63,9 @@ class Streams(NamedTuple):
     video: StreamPlan | None = None
     ice: IceRemote | None = None
 
-    def start(self, leg: str, gates: Gates) -> StartLeg:
-        return StartLeg(leg, self.audio, self.video, gates, self.ice)
+    def start(self, leg: str, gates: Gates, source: str = "") -> StartLeg:
+        """`source`: the leg whose media are sent on."""
+        return StartLeg(leg, self.audio, self.video, gates, self.ice, source)
 
 
 NOTHING = Streams()

@@ -29,6 +29,7 @@ from meshdoor.node.accounts import Accounts
 from meshdoor.node.adopted import Adopted
 from meshdoor.node.calls import CallService
 from meshdoor.node.dialling import Dialling
+from meshdoor.node.handover import HandOvers
 from meshdoor.node.history import History
 from meshdoor.node.house import House
 from meshdoor.node.lock import Audit, LockService
@@ -120,19 +121,16 @@ class Node:
                 await stack.enter_async_context(lock)
             openings = Openings(house, lock)
             calls = self._calls = CallService(self._config, house, SipIdentity(self._config, house, self._state))
+            handovers = HandOvers(house, calls)
             self._history = await self._keep_history(stack, calls)
             await stack.enter_async_context(calls.running())
             verbs_of_mesh = Verbs(house, time.time(), self._config.mesh.port)
-            phones = self._phones(calls, openings, verbs_of_mesh)
-            saved = partial(self._state.save_table, Table.ADOPTED)
-            code_lock = LockService(self._membership, CodeActuator(calls.stations), "", CODE_PULSE, self._opened)
-            calls.stations.opens = partial(openings.take, await stack.enter_async_context(code_lock))
-            calls.stations.load(self._table(Table.STATIONS), partial(self._state.save_table, Table.STATIONS))
-            adopted = Adopted(house, calls, self._table(Table.ADOPTED), saved)
-            house.adopted += (adopted.uris, calls.stations.uris)
+            phones = self._phones(calls, openings, verbs_of_mesh, handovers)
+            adopted = await self._adopted(stack, calls, openings)
             verbs = (
                 verbs_of_mesh.table()
                 | CallVerbs(calls).table()
+                | handovers.table()
                 | openings.table()
                 | HistoryVerbs(house, self._history).table()
                 | phones.table()
@@ -140,28 +138,35 @@ class Node:
                 | calls.stations.table()
             )
             await stack.enter_async_context(serve(self._state.path, verbs))
-            async with asyncio.TaskGroup() as tasks:
-                self._tasks = tasks
-                running = [
-                    tasks.create_task(house.run()),
-                    tasks.create_task(self._follow_interfaces()),
-                    tasks.create_task(self._keep_addresses()),
-                    tasks.create_task(systemd.feed_watchdog()),
-                    tasks.create_task(self._begin(enrolment, interactive)),
-                    tasks.create_task(phones.run()),
-                    tasks.create_task(adopted.run()),
-                    tasks.create_task(calls.stations.run()),
-                ]
-                if self._history is not None:
-                    running.append(tasks.create_task(self._history.run()))
-                running += [tasks.create_task(work) for work in self._outside(calls)]
-                self._greet()
-                await self._stop.wait()
-                systemd.notify("STOPPING=1")
-                for task in running:
-                    task.cancel()
+            beside = [phones.run(), adopted.run(), self._begin(enrolment, interactive), *self._outside(calls)]
+            await self._live(beside)
             self._save_peers()
         journal.say("stopped", "this node has stopped")
+
+    async def _live(self, beside: list[Coroutine[Any, Any, None]]) -> None:
+        """Until told to stop."""
+        work = [self._house.run(), self._follow_interfaces(), self._keep_addresses(), systemd.feed_watchdog(), *beside]
+        if self._history is not None:
+            work.append(self._history.run())
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            running = [tasks.create_task(each) for each in work]
+            self._greet()
+            await self._stop.wait()
+            systemd.notify("STOPPING=1")
+            for task in running:
+                task.cancel()
+
+    async def _adopted(self, stack: contextlib.AsyncExitStack, calls: CallService, openings: Openings) -> Adopted:
+        """The SIP clients and door stations that this node knows; a station with a code is a lock of this node."""
+        stations = calls.stations
+        code_lock = LockService(self._membership, CodeActuator(stations), "", CODE_PULSE, self._opened)
+        stations.opens = partial(openings.take, await stack.enter_async_context(code_lock))
+        stations.load(self._table(Table.STATIONS), partial(self._state.save_table, Table.STATIONS))
+        saved = partial(self._state.save_table, Table.ADOPTED)
+        adopted = Adopted(self._house, calls, self._table(Table.ADOPTED), saved)
+        self._house.adopted += (adopted.uris, stations.uris)
+        return adopted
 
     def _become(self, enrolment: Path | None) -> None:
         """A newcomer with an enrolment is built as what it will be. A bad file is told of when it is used."""
@@ -192,14 +197,15 @@ class Node:
         calls.stations.over.append(reports.over)
         return history
 
-    def _phones(self, calls: CallService, openings: Openings, verbs: Verbs) -> PhonePart:
+    def _phones(self, calls: CallService, openings: Openings, verbs: Verbs, handovers: HandOvers) -> PhonePart:
         def rows() -> list[dict[str, Json]]:
             members: list[dict[str, Json]] = describe(verbs.view())["members"]
             return members
 
-        parts = Parts(self._config, self._state, self._house, calls.listen, openings, self._history, rows)
+        known = self._config, self._state, self._house, calls.listen, openings, self._history
+        parts = Parts(*known, rows, handovers.of_phone)
         part = PhonePart(parts, calls.attachments, self._table(Table.PHONES), self._load_web)
-        part.desk.ended.append(calls.dismiss)
+        part.desk.ended.append(calls.comings.dismiss)
         stored, state = self._table(Table.SIP), self._state
         accounts = Accounts(self._house, calls.attachments, stored, partial(state.save_table, Table.SIP))
         part.take_clients(accounts, calls.gate)
@@ -207,10 +213,10 @@ class Node:
         return part
 
     def _outside(self, calls: CallService) -> list[Coroutine[Any, Any, None]]:
-        """What goes on beside for whom the settings name outside the home, and for scripts."""
+        """What goes on beside for stations, for whom the settings name outside the home, and for scripts."""
         calls.outsiders.folder = calls.sleepers.folder = self._state.path
         calls.sleepers.load(self._table(Table.SLEEPERS), partial(self._state.save_table, Table.SLEEPERS))
-        work: list[Coroutine[Any, Any, None]] = [calls.outsiders.run(calls.routed)]
+        work: list[Coroutine[Any, Any, None]] = [calls.stations.run(), calls.outsiders.run(calls.button.routed)]
         if self._config.sip.pipe:
             dialling = Dialling(self._config, self._house, calls)
             work.append(run_pipe(self._config.sip.pipe, dialling, calls.outsiders.open_account))

@@ -48,8 +48,8 @@ class Notifying:
             await asyncio.Event().wait()
 
     def tell(self, event: Mapping[str, Json]) -> None:
-        """Something happened here; a visitor is what counts."""
-        if event.get("event") != "visitor" or self._tasks is None:
+        """Something happened here; a visitor is what counts, unless somebody has answered already and hands over."""
+        if event.get("event") != "visitor" or event.get("from") or self._tasks is None:
             return
         door, press = str(event.get("door", "")), str(event.get("press", ""))
         for key, subscription in self._absent().items():

@@ -12,6 +12,7 @@
     quiet      from, to, tz_offset?   {}; both null: never quiet
     push       subscription?          {key}; null: no more; without it only the key is told
     shown      call, press            {}: the first picture of a visitor is on this screen
+    hand_over  call, to               {door, to}, when the room `to` talks with the visitor; refused when it will not
 """
 
 from __future__ import annotations
@@ -43,13 +44,15 @@ MAX_ASKS: Final = 64  # openings of which the lock has answered the first note o
 Ask = Callable[[Member, Args], Awaitable[Json]]
 OnQuiet = Callable[[bytes], None]
 OnShown = Callable[[bytes, str], None]
+HandOver = Callable[[Member, str, str], Awaitable[Json]]
 
 
 class PhoneAsks:
-    """`quiet` and `shown` are told of what concerns calls."""
+    """`quiet`, `shown` and `hand_over` are told of what concerns calls."""
 
     quiet: OnQuiet
     shown: OnShown
+    hand_over: HandOver
 
     def __init__(
         self, view: HomeView, desk: PhoneDesk, openings: Openings, wishes: Wishes, push: Push
@@ -73,6 +76,7 @@ class PhoneAsks:
             "quiet": self._set_quiet,
             "push": self._set_push,
             "shown": self._shown,
+            "hand_over": self._hand_over,
         }
 
     async def answer(self, phone: Member, what: str, args: Mapping[str, WebJson]) -> Json:
@@ -183,6 +187,10 @@ class PhoneAsks:
     async def _shown(self, phone: Member, args: Args) -> Json:
         self.shown(phone.key, args.text("call")[:MAX_IDS])
         return {}
+
+    async def _hand_over(self, phone: Member, args: Args) -> Json:
+        _needs(phone, Permission.TALK)
+        return await self.hand_over(phone, args.text("call")[:MAX_IDS], args.text("to"))
 
 
 def _needs(phone: Member, permission: Permission) -> None:

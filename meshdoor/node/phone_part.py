@@ -20,7 +20,7 @@ from meshdoor.node.homeview import HomeView, Rows
 from meshdoor.node.house import House
 from meshdoor.node.notifying import Notifying
 from meshdoor.node.opening import Openings
-from meshdoor.node.phone_asks import PhoneAsks
+from meshdoor.node.phone_asks import HandOver, PhoneAsks
 from meshdoor.node.phone_verbs import PhoneVerbs
 from meshdoor.node.phones import PhoneDesk
 from meshdoor.node.provisioning import FindGate, Provisioning
@@ -46,6 +46,7 @@ class Parts:
     openings: Openings
     history: History | None
     rows: Rows  # the members, as the status has them
+    hand_over: HandOver
 
 
 class PhonePart:
@@ -68,6 +69,7 @@ class PhonePart:
         push = Push(state)
         view = HomeView(house, parts.history, parts.openings, parts.rows)
         asks = PhoneAsks(view, self.desk, parts.openings, wishes, push)
+        asks.hand_over = parts.hand_over
         self.house = WebHouse(house, self.desk, lines, view, asks, wishes)
         self._notifying = Notifying(house, wishes, push, self._family(), lines.is_here)
         if parts.history is not None:

@@ -9,17 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import assert_never
 
-from meshdoor.calls import branch as branches
 from meshdoor.calls.commands import (
     Bye,
     Cancel,
     CloseMedia,
     Command,
     Ending,
+    HandedOver,
     Invite,
     Knock,
     OpenTalk,
@@ -27,66 +26,19 @@ from meshdoor.calls.commands import (
     StartEarly,
 )
 from meshdoor.calls.fork import RING_TIMEOUT, Fork, State
-from meshdoor.errors import EngineError, SdpError
-from meshdoor.media.messages import Gates, LegOpened, LegStatistics
-from meshdoor.node import journal, media_plan
-from meshdoor.node.calling import ENGINE_PATIENCE, FAST, RETURN, Desk, open_leg
+from meshdoor.errors import EngineError
+from meshdoor.media.messages import Gates
+from meshdoor.node import journal
+from meshdoor.node.calling import FAST, RETURN, Desk
 from meshdoor.node.digits import Talk
-from meshdoor.node.media_plan import Streams
-from meshdoor.node.relay_plan import narrowed
-from meshdoor.sdp.negotiation import MediaPlan
+from meshdoor.node.line import Line, Relayed
+from meshdoor.node.press import Press
 from meshdoor.sip import events as sip
-from meshdoor.sip.compose import Fields
-from meshdoor.sip.headers import NameAddr, Reason
-from meshdoor.sip.offers import IncomingOffer
-from meshdoor.sip.uac import UacSession
+from meshdoor.sip.headers import Reason
 
-NOT_ACCEPTABLE = 488  # RFC 3261 §21.4.26
 ELSEWHERE = (Reason("SIP", 200, "Call completed elsewhere"),)
 EARLY = Gates(microphone=True, speaker=False, picture=True)  # the visitor may be heard; nobody is heard yet
 TALK = Gates(microphone=True, speaker=True, picture=True)
-
-
-@dataclass(frozen=True, slots=True)
-class Relayed:
-    """The media of a press that are not this node's own: the leg that they come from, what was agreed on there, whose
-    press it is, and the headers that say so."""
-
-    leg: str
-    streams: Streams
-    caller: NameAddr | None = None
-    headers: Fields = ()
-
-
-@dataclass(slots=True)
-class Line:
-    """What stands behind one branch: its session and its leg."""
-
-    leg: str
-    source: str = ""
-    session: UacSession | None = None
-    plan: MediaPlan | None = None
-    streams: Streams | None = None
-    peer_host: str = ""
-    local: str = ""
-    opened: LegOpened | None = None
-    has_leg: bool = False
-    flows: bool = False
-    given_up: bool = False
-    late: bool = False  # it could show nothing before it had answered
-
-
-@dataclass(slots=True)
-class Press:
-    """One press: its fork, and what carries it out."""
-
-    id: str
-    at: float
-    fork: Fork
-    relayed: Relayed | None = None
-    lines: dict[int, Line] = field(default_factory=dict)
-    steps: list[Record] = field(default_factory=list)
-    dropped: dict[bytes, int] = field(default_factory=dict)
 
 
 class Pressing:
@@ -100,7 +52,8 @@ class Pressing:
         self._timer: asyncio.TimerHandle | None = None
         self.begun: list[Callable[[Press], None]] = []
         self.over: list[Callable[[Press], None]] = []
-        self.answered: list[Callable[[Press, bytes], None]] = []  # told once of each press, with who answered
+        self.answered: list[Callable[[Press, bytes], None]] = []  # told who answered, and who took over then
+        self.handed: list[Callable[[Press, HandedOver], None]] = []  # told what became of a hand-over
 
     @property
     def press(self) -> Press | None:
@@ -114,7 +67,7 @@ class Pressing:
     def talks(self) -> list[Talk]:
         """With the visitor at this door."""
         press = self._press
-        if press is None or press.fork.winner is None or press.fork.state is not State.TALKING:
+        if press is None or press.fork.winner is None or not press.fork.talks:
             return []
         line = press.lines[press.fork.winner.number]
         if line.session is None:
@@ -141,6 +94,14 @@ class Pressing:
         """The visitor's side ends it."""
         self._feed(self._press, lambda fork, now: fork.hang_up(now))
 
+    def hand_over(self, taker: bytes) -> bool:
+        """Who talks hands over to `taker`; False if that cannot be now."""
+        press = self._press
+        if press is None or not press.fork.hand_over(taker, self._desk.now()):
+            return False
+        self._obey(press)
+        return True
+
     def peer_up(self, key: bytes) -> None:
         """A member that may be rung is reachable now."""
         self._feed(self._press, lambda fork, now: fork.peer_appeared(key, now))
@@ -149,7 +110,7 @@ class Pressing:
         """A link is lost. Who rings is not waited for; who talks may come back within a moment."""
         for press in self._presses():
             winner = press.fork.winner
-            if winner is not None and winner.peer == key and press.fork.state is State.TALKING:
+            if winner is not None and winner.peer == key and press.fork.talks:
                 asyncio.get_running_loop().call_later(RETURN, self._vanished, press, key)
             else:
                 self._feed(press, lambda fork, now: fork.peer_vanished(key, now))
@@ -185,13 +146,13 @@ class Pressing:
         lost = set(legs)
         for _, _, line in self._lines():
             if line.leg in lost:
-                line.has_leg = line.flows = False
+                line.has_leg, line.flowing = False, None
 
     def engine_back(self) -> None:
         """There is an engine again: what rings or talks goes on where it was. Only browsers, and clients that make
         keys by DTLS, are found anew with an offer: theirs ring on without a picture, and a talk with one is over."""
         for press, number, line in self._lines():
-            if line.opened is None or line.has_leg or not _goes_on(press, number):
+            if line.opened is None or line.has_leg or not press.goes_on(number):
                 continue
             if line.opened.ice is None and not line.opened.fingerprint:
                 self._desk.spawn(self._resume(press, number))
@@ -221,21 +182,20 @@ class Pressing:
         line = press.lines[number]
         match event:
             case sip.EarlyMedia(body=body):
-                if line.streams is not None or self._agree(line, body):  # of two that ring there the first is shown
+                if line.streams is not None or line.agree(body):  # of two that ring there the first is shown
                     self._feed(press, lambda fork, now: fork.early(number, now))
             case sip.Provisional(response=response):
                 if response.status > 100 and not response.body:
                     self._feed(press, lambda fork, now: fork.provisional(number, now))
             case sip.Answered(body=body):
-                before = line.streams
-                if self._agree(line, body) and before not in (None, line.streams):
-                    line.flows = False  # another than who was shown has answered (a fork downstream)
+                line.agree(body)  # that of another than who was shown, where somebody forks again
                 self._feed(press, lambda fork, now: fork.answered(number, now))
                 self._tell_answered(press, number)
-            case sip.OfferReceived(offer=again):
-                self._offered(press, number, again)
+            case sip.OfferReceived(offer=offer):
+                if line.answer(offer, self._desk.now()):
+                    self._desk.spawn(line.start(self._desk.engine, _gates(press, number)))
             case sip.FlowLost(session=session):
-                if not session.over and number != _winner(press):
+                if not session.over and number != press.winner:
                     session.abandon(self._desk.now())
             case sip.SessionOver():
                 self._over(press, number, event)
@@ -251,37 +211,10 @@ class Pressing:
             case sip.Failed():
                 self._feed(press, lambda fork, now: fork.failed(number, Ending.UNREACHABLE, now))
 
-    def _offered(self, press: Press, number: int, offer: IncomingOffer) -> None:
-        """Who answered puts the call on hold, or says again what it said, as some clients do."""
-        line, now = press.lines[number], self._desk.now()
-        try:
-            if line.opened is None or line.session is None or number != _winner(press):
-                raise SdpError("there is nothing to agree on")
-            place = media_plan.Place(line.local, line.opened, line.peer_host)
-            able = media_plan.able_for(self._desk.client(press.fork.branches[number].peer))
-            body, streams = media_plan.answer(offer.body, place, media_plan.PRESSED, line.session.local_body, able)
-        except SdpError as error:
-            journal.warn("sdp", f"an offer cannot be used: {error}")
-            offer.refuse(NOT_ACCEPTABLE, now)
-            return
-        offer.answer(body, now)
-        line.streams, line.flows = streams, False
-        self._desk.spawn(self._start(line, TALK))
-
     def _tell_answered(self, press: Press, number: int) -> None:
         if press.fork.winner is not None and press.fork.winner.number == number:
             for listener in self.answered:
                 listener(press, press.fork.winner.peer)
-
-    def _agree(self, line: Line, body: bytes) -> bool:
-        """What the answer makes of our offer; False when it is of no use."""
-        assert line.plan is not None
-        try:
-            line.streams = media_plan.agreed(line.plan, body, line.peer_host)
-        except SdpError as error:
-            journal.warn("sdp", f"an answer cannot be used: {error}")
-            return False
-        return True
 
     def _obey(self, press: Press) -> None:
         """Do what the fork commands, then send it all at once."""
@@ -325,19 +258,22 @@ class Pressing:
                 press.steps.append(command)
                 self._desk.publish(self._described(press, command))
             case Invite(branch=number, peer=peer):
-                press.lines[number] = Line(f"{press.id}-{number}", "" if press.relayed is None else press.relayed.leg)
+                press.add_line(number)
                 self._desk.hurry(peer, FAST)
                 self._desk.spawn(self._invite(press, number, peer))
             case StartEarly(branch=number):
-                self._desk.spawn(self._start(press.lines[number], EARLY))
+                self._desk.spawn(press.lines[number].start(self._desk.engine, EARLY))
             case OpenTalk(branch=number):
-                self._desk.spawn(self._start(press.lines[number], TALK))
+                self._desk.spawn(press.lines[number].start(self._desk.engine, TALK))
             case CloseMedia(branch=number):
                 self._desk.spawn(self._close(press, number))
             case Cancel(branch=number, elsewhere=elsewhere) | Bye(branch=number, elsewhere=elsewhere):
                 self._end(press.lines[number], elsewhere)
             case Knock(branch=number):
                 self._desk.note(press.fork.branches[number].peer, {"about": "knock", "press": press.id})
+            case HandedOver():
+                for listener in self.handed:
+                    listener(press, command)
             case _:
                 assert_never(command)
 
@@ -375,81 +311,42 @@ class Pressing:
         if target is None:
             self._feed(press, lambda fork, now: fork.failed(number, Ending.UNREACHABLE, now))
             return
-        line.peer_host = self._desk.address(peer)
-        line.local = local = media_plan.local_address(line.peer_host)
-        client = self._desk.client(peer)
-        line.late = client is not None and not client.quirk.early
         try:
-            async with asyncio.timeout(ENGINE_PATIENCE):
-                browser = self._desk.is_browser(peer)
-                line.opened = await open_leg(self._desk, line.leg, local, browser, client)
-            line.has_leg = True
+            await line.open(self._desk, peer)
         except (EngineError, TimeoutError) as error:
             journal.warn("media", f"no picture for {self._desk.name_of(peer)}: {error}")
-        if line.given_up or not _goes_on(press, number):
+        if line.given_up or not press.goes_on(number):
             await self._close(press, number)
             self._feed(press, lambda fork, now: fork.rejected(number, 487, now))
             return
-        line.plan = media_plan.offer(local, line.opened, client=client)
-        headers = [("Meshdoor-Press", press.id)]
-        if press.relayed is not None:
-            line.plan = narrowed(line.plan, press.relayed.streams)
-            headers += press.relayed.headers
-            target = replace(target, caller=press.relayed.caller)
-        line.session = self._desk.endpoint.invite(target, media_plan.offer_body(line.plan), headers)
+        line.invite(self._desk, target, press.id)
 
     async def _resume(self, press: Press, number: int) -> None:
         line = press.lines[number]
         try:
             if press.relayed is None:
                 await self._desk.engine.capture(True)
-            await self._desk.engine.open_leg(line.leg, line.local, line.opened)
+            await line.reopen(self._desk.engine)
         except EngineError as error:
             journal.warn("media", f"no picture: {error}")
             return
-        line.has_leg = True
-        if _goes_on(press, number):
-            await self._start(line, TALK if number == _winner(press) else EARLY)
+        if press.goes_on(number):
+            await line.start(self._desk.engine, _gates(press, number))
         else:
             await self._close(press, number)
 
-    async def _start(self, line: Line, gates: Gates) -> None:
-        if not line.has_leg or line.streams is None:
-            return
-        began, line.flows = line.flows, True
-        try:
-            if began:
-                await self._desk.engine.gate(line.leg, gates)
-                if line.late:
-                    await self._desk.engine.key_frame()
-            else:
-                start = line.streams.start(line.leg, gates)
-                await self._desk.engine.start_leg(replace(start, source=line.source))
-        except EngineError as error:
-            journal.warn("media", f"no picture: {error}")
-
     async def _close(self, press: Press, number: int) -> None:
-        line = press.lines[number]
-        if not line.has_leg:
-            return
-        line.has_leg = False
-        try:
-            last: LegStatistics = await self._desk.engine.close_leg(line.leg)
-        except EngineError:
-            return
-        press.dropped[press.fork.branches[number].peer] = last.video.packets_dropped
+        last = await press.lines[number].close(self._desk.engine)
+        if last is not None:
+            press.dropped[press.fork.branches[number].peer] = last.video.packets_dropped
 
     def _vanished(self, press: Press, key: bytes) -> None:
         if press is self._press and self._desk.target(key) is None:
             self._feed(press, lambda fork, now: fork.peer_vanished(key, now))
 
 
-def _goes_on(press: Press, number: int) -> bool:
-    return press.fork.branches[number].state not in (branches.State.CANCELLING, branches.State.ENDED)
-
-
-def _winner(press: Press) -> int:
-    return press.fork.winner.number if press.fork.winner is not None else 0
+def _gates(press: Press, number: int) -> Gates:
+    return TALK if number == press.winner else EARLY
 
 
 def _picture(fork: Fork, now: float, number: int) -> None:

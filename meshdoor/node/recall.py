@@ -1,7 +1,8 @@
 """The verbs of the history; what they answer is this document, schema 1, which a later one only adds to:
 
     history   {schema, presses: [PRESS], openings: [OPENING], more}, the newest first; `more` if they did not all fit
-    PRESS     {id, at, door, outcome, answered_by, missed, seen, branches: [BRANCH], openings: [OPENING]}
+    PRESS     {id, at, door, outcome, answered_by, handed_over_to: [name], missed, seen, branches: [BRANCH],
+              openings: [OPENING]}
     BRANCH    {name, asked_ms, provisional_ms, early_ms, first_packet_ms, first_picture_ms, answered_ms, ended_ms, why,
               dropped}; ms since the press, null where it did not come to that
     OPENING   {id, at, lock, who, result}; beside the presses are those that belong to none
@@ -82,20 +83,23 @@ class HistoryVerbs:
 
     def _press(self, press: PressRecord, openings: list[OpeningRecord]) -> dict[str, Json]:
         given_up = not press.finished and time.time() - press.at > STALE
+        talked = self._talked(press)
         return {
             "id": press.id,
             "at": press.at,
             "door": self._name(press.door, press.name),
             "outcome": "interrupted" if given_up else str(press.outcome),
-            "answered_by": self._answerer(press),
+            "answered_by": next(iter(talked), None),
+            "handed_over_to": talked[1:],
             "missed": press.missed and (press.finished or given_up),
             "branches": [self._branch(branch) for branch in press.branches],
             "openings": [self._opening(opening) for opening in openings],
         }
 
-    def _answerer(self, press: PressRecord) -> str | None:
+    def _talked(self, press: PressRecord) -> list[str]:
         names = {branch.peer: branch.name for branch in press.branches}
-        return None if press.answered is None else self._name(press.answered, names.get(press.answered, ""))
+        talked = () if press.answered is None else (press.answered, *press.taken_over)
+        return [self._name(peer, names.get(peer, "")) for peer in talked]
 
     def _branch(self, branch: BranchRecord) -> dict[str, Json]:
         return {

@@ -23,7 +23,7 @@ from meshdoor.calls.sync import Opening
 from meshdoor.node.house import House
 from meshdoor.node.lock import Audit
 from meshdoor.node.notes import Note
-from meshdoor.node.pressing import Press
+from meshdoor.node.press import Press
 from meshdoor.trust.permissions import Permission, Role
 from meshdoor.trust.roster import Roster
 

@@ -23,9 +23,11 @@ from meshdoor.mesh.peers import Peer
 from meshdoor.node import journal, media_plan
 from meshdoor.node.call_media import CallMedia
 from meshdoor.node.calling import Desk
+from meshdoor.node.line import Relayed
 from meshdoor.node.media_plan import NOTHING, Place
 from meshdoor.node.porch import Porch
-from meshdoor.node.pressing import Press, Pressing, Relayed
+from meshdoor.node.press import Press
+from meshdoor.node.pressing import Pressing
 from meshdoor.node.relay_plan import answer_station, offer_station
 from meshdoor.node.station_kept import Kept
 from meshdoor.node.station_line import Line, StationMedia, codecs_of
@@ -276,7 +278,7 @@ class Station:
 
     async def _start(self, line: Line) -> None:
         """Raises EngineError."""
-        await self._yard.engine.start_leg(replace(line.streams.start(line.leg, OPEN), source=line.leg))
+        await self._yard.engine.start_leg(line.streams.start(line.leg, OPEN, source=line.leg))
 
     async def _resume(self, line: Line, place: Place) -> None:
         try:

@@ -25,7 +25,7 @@ from meshdoor.node.adopted import described
 from meshdoor.node.arguments import Args, checked
 from meshdoor.node.attachments import MAX_CLIENTS, Attachments
 from meshdoor.node.house import House
-from meshdoor.node.pressing import Press
+from meshdoor.node.press import Press
 from meshdoor.node.station import Station, Yard
 from meshdoor.node.station_kept import MAX_CODE, Kept, Known, hashed, read
 from meshdoor.ratelimit import KeyedRateLimit

@@ -168,13 +168,14 @@ def medium(plan: TrackPlan, first: bool = True) -> Media:
     lines += [Line("a", f"mid:{plan.mid}")] if plan.mid is not None else []
     lines += plan.bundle.lines(first) if plan.bundle is not None else []
     lines += plan.dtls.lines() if plan.dtls is not None else []
-    lines += _names(plan) if plan.direction.sends and plan.ssrc is not None else []
+    lines += _names(plan.kind, plan.ssrc) if plan.ssrc is not None else []
     return Media.of((*lines, Line("a", plan.direction)))
 
 
-def _names(plan: TrackPlan) -> list[Line]:
-    """Of the stream that we send: for a browser's MediaStream, and so that its first packet is known."""
-    return [Line("a", f"msid:{STREAM} {plan.kind}"), Line("a", f"ssrc:{plan.ssrc} cname:{STREAM}")]
+def _names(kind: str, ssrc: int) -> list[Line]:
+    """Of the stream that we send: for a browser's MediaStream, and so that its first packet is known. Also while we
+    send nothing: Chromium never again shows a stream whose source was gone from a description in between."""
+    return [Line("a", f"msid:{STREAM} {kind}"), Line("a", f"ssrc:{ssrc} cname:{STREAM}")]
 
 
 def rejected(offered: Media) -> Media:

@@ -9,6 +9,7 @@ Bodies are not touched.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2s
 from typing import Final
@@ -120,7 +121,9 @@ class Proxy:
         # That these can be read is what is checked (§16.3); the To tag says whether it is in a dialog.
         tag, *_ = came.to.tag, came.from_, came.call_id, came.cseq
         self._identify(came, flow)
-        route = self._take_route(came, flow)
+        if came.method == "ACK" and tag == self._tag(came):
+            return None  # of a refusal of ours (§8.2.7)
+        route = self._take_route(came)
         if route is not None and route.user is not None and tag is not None:
             way: Way | Fault | None = self._other_end(route.user, flow)
         else:
@@ -141,7 +144,7 @@ class Proxy:
                 request.headers.remove(name)
             request.headers.add(ASSERTED, identity)
 
-    def _take_route(self, request: Request, flow: Flow) -> SipUri | None:
+    def _take_route(self, request: Request) -> SipUri | None:
         """Take the topmost Route off if it is ours (§16.4)."""
         if not request.routes:
             return None
@@ -182,15 +185,15 @@ class Proxy:
         response = answer(request.method, request.headers, fault)
         if response is None:
             return None
-        try:
-            to, branch = response.to, response.via.branch
-        except SipError:
-            return Forward(flow, response)
-        if to.tag is None:
-            text = f"{branch}\0{response.headers.get('call-id')}".encode("utf-8", "surrogateescape")
-            tag = blake2s(text, key=self._secret, digest_size=8).hexdigest()
-            response.headers.set("To", str(to.with_parameter("tag", tag)))
+        with suppress(SipError):
+            if response.to.tag is None:
+                response.headers.set("To", str(response.to.with_parameter("tag", self._tag(response))))
         return Forward(flow, response)
+
+    def _tag(self, message: Request | Response) -> str:
+        """The To tag of our refusals: the same for a request, its repetitions and the ACK."""
+        text = f"{message.via.branch}\0{message.call_id}".encode("utf-8", "surrogateescape")
+        return blake2s(text, key=self._secret, digest_size=8).hexdigest()
 
 
 def _objection(request: Request) -> Fault | None:

@@ -22,11 +22,10 @@ from meshdoor.sip.uri import SipUri, Uri
 from meshdoor.sip.validate import Capabilities, answer, check_request
 
 REALM: Final = "meshdoor"
-ALGORITHMS: Final = ("SHA-256", "MD5")  # RFC 8760
-# Browser libraries take the topmost challenge for the only one, and know MD5 alone (JsSIP 3.10, SIP.js 0.21); baresip
-# 1.0 and panels give up where another stands beside it ("Function not implemented").
-STRONG_CLIENTS: Final = re.compile("meshdoor|linphone", re.IGNORECASE)
+ALGORITHMS: Final = ("SHA-256", "MD5")  # the best first (RFC 8760 §2.3)
 WEAK: Final = "MD5"
+BROWSERS: Final = frozenset({"WS", "WSS"})
+STRONG_CLIENTS: Final = re.compile("meshdoor|linphone", re.IGNORECASE)
 
 # Seconds.
 DEFAULT_EXPIRES: Final = 600
@@ -98,7 +97,11 @@ class Registrar:
         return Registered(username, contact.uri, seconds, self._answer(request, 200, [("Contact", str(bound))]))
 
     def _challenge(self, request: Request, challenges: tuple[Challenge, ...]) -> Response:
-        if not STRONG_CLIENTS.search(request.headers.get("user-agent") or ""):
+        """Browser libraries take the last challenge for the only one and know MD5 alone (JsSIP 3.13, SIP.js 0.21), and
+        Linphone takes the best that it knows: these get all, MD5 last. Others get MD5 alone, since baresip 1.0 and
+        panels give up where another stands beside it ("Function not implemented")."""
+        agent = request.headers.get("user-agent") or ""
+        if request.via.transport not in BROWSERS and not STRONG_CLIENTS.search(agent):
             challenges = tuple(each for each in challenges if each.parameters["algorithm"] == WEAK)
         return self._answer(request, 401, [("WWW-Authenticate", str(challenge)) for challenge in challenges])
 

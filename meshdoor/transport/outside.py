@@ -5,18 +5,16 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from meshdoor.errors import ConfigError, NotFound
-from meshdoor.mesh.acceptor import listen
 from meshdoor.sip.flow import DEFAULT_PORT, SECURE_PORT, Flow, Target
 from meshdoor.sip.locate import Hop
 from meshdoor.sip.uri import SipUri
 from meshdoor.transport.addresses import from_kernel
 from meshdoor.transport.tcp import TcpTransport, TlsTransport
-from meshdoor.transport.udp import UdpTransport, bind
+from meshdoor.transport.udp import UdpTransport
 
 RESOLVE_DEADLINE: Final = 5.0  # seconds
 
@@ -79,16 +77,6 @@ class Outside:
             return Target(uri, transport.flow(remote))
         except OSError as error:
             raise NotFound(f"{uri.host} cannot be reached: {error.strerror}") from None
-
-
-def listen_outside(port: int, hosts: Sequence[str] = ("::", "")) -> Outside:
-    """UDP and TCP on one port; 0 picks one. ConfigError when it is taken."""
-    tcp = TcpTransport(listen(port, hosts))
-    try:
-        return Outside(UdpTransport(bind(tcp.port, hosts)), tcp)
-    except ConfigError:
-        tcp.abandon()
-        raise
 
 
 async def _resolve(host: str, port: int) -> tuple[str, int]:

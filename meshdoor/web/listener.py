@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Callable, Sequence
 from typing import Final
 
-from meshdoor.mesh.acceptor import AT_ONCE, PAUSE
+from meshdoor.mesh.acceptor import Entrance
 from meshdoor.mesh.presence import Presence
 from meshdoor.ratelimit import KeyedRateLimit
 
@@ -31,8 +31,7 @@ class Listener:
         self._context = context
         self._make = make
         self._present = Presence()
-        self._sockets: list[socket.socket] = []
-        self._pauses: set[asyncio.TimerHandle] = set()
+        self._entrance = Entrance(self._take_in)
         self._unknown: dict[asyncio.BaseProtocol, str] = {}
         self._arriving: dict[asyncio.BaseProtocol, asyncio.Task[None]] = {}
         self._rate = KeyedRateLimit(*RATE)
@@ -42,19 +41,11 @@ class Listener:
 
     def open(self, sockets: Sequence[socket.socket]) -> None:
         """Accept at these, which are its own from now on."""
-        for sock in sockets:
-            sock.setblocking(False)
-            self._sockets.append(sock)
-            asyncio.get_running_loop().add_reader(sock, self._accept, sock)
+        self._entrance.open(sockets)
 
     def stop(self) -> None:
         """Accept no more, and give up those that are not through with TLS."""
-        for sock in self._sockets:
-            asyncio.get_running_loop().remove_reader(sock)
-            sock.close()
-        self._sockets.clear()
-        for pause in self._pauses:
-            pause.cancel()
+        self._entrance.close()
         for task in self._arriving.values():
             task.cancel()
 
@@ -71,27 +62,6 @@ class Listener:
         self._unknown.pop(protocol, None)
         self._present.leave(protocol)
 
-    def _accept(self, sock: socket.socket) -> None:
-        for _ in range(AT_ONCE):
-            try:
-                connection, source = sock.accept()
-            except BlockingIOError:
-                return
-            except OSError:
-                self._pause(sock)
-                return
-            connection.setblocking(False)
-            if self._may_come(source[0]):
-                self._take_in(connection, source[0])
-            else:
-                connection.close()
-
-    def _pause(self, sock: socket.socket) -> None:
-        """The system is out of sockets: the connection stays in the backlog, so do not spin."""
-        loop = asyncio.get_running_loop()
-        loop.remove_reader(sock)
-        self._pauses.add(loop.call_later(PAUSE, loop.add_reader, sock, self._accept, sock))
-
     def _may_come(self, address: str) -> bool:
         of_one = sum(each == address for each in self._unknown.values())
         return (
@@ -101,6 +71,9 @@ class Listener:
         )
 
     def _take_in(self, connection: socket.socket, address: str) -> None:
+        if not self._may_come(address):
+            connection.close()
+            return
         protocol = self._make()
         self._unknown[protocol] = address
         self._present.enter(protocol)

@@ -16,6 +16,7 @@ from meshdoor.calls.commands import (
     CloseMedia,
     Command,
     Ending,
+    HandedOver,
     Invite,
     Knock,
     OpenTalk,
@@ -23,7 +24,7 @@ from meshdoor.calls.commands import (
     StartEarly,
     Step,
 )
-from meshdoor.calls.fork import MAX_ATTEMPTS, Fork, Outcome, State
+from meshdoor.calls.fork import HANDOVER_TIMEOUT, MAX_ATTEMPTS, MAX_BRANCHES, Fork, Outcome, State
 from meshdoor.errors import LocalProtocolError
 
 KITCHEN, HALL, BEDROOM = b"kitchen", b"hall", b"bedroom"
@@ -181,6 +182,93 @@ def test_what_was_sent_and_seen_is_written_down_once(fork: Fork) -> None:
     assert drained(fork) == [Record(KITCHEN, Step.PACKET, 0.2), Record(KITCHEN, Step.PICTURE, 0.3)]
 
 
+@pytest.fixture
+def handing(fork: Fork) -> Fork:
+    """The kitchen talks and hands over to the bedroom, whose branch is the third."""
+    fork.answered(1, 1.0)
+    fork.rejected(2, 487, 1.1)
+    drained(fork)
+    assert fork.hand_over(BEDROOM, 5.0)
+    assert done(fork) == [Invite(3, BEDROOM)]
+    return fork
+
+
+def test_who_is_handed_over_to_takes_over_when_it_answers(handing: Fork) -> None:
+    handing.early(3, 5.1)
+    assert done(handing) == [StartEarly(3)]
+    assert (handing.winner, handing.talks) == (handing.branches[1], True)
+    handing.answered(3, 8.0)
+    commands = drained(handing)
+    assert [command for command in commands if not isinstance(command, Record)] == [
+        HandedOver(1, BEDROOM, Ending.ANSWERED),
+        CloseMedia(1),
+        Bye(1, elsewhere=True),
+        OpenTalk(3),
+    ]
+    assert Record(KITCHEN, Step.ENDED, 8.0, Ending.HANDED_OVER) in commands
+    assert (handing.state, handing.winner) == (State.TALKING, handing.branches[3])
+    handing.bye(3, 9.0)
+    assert (handing.state, handing.outcome) == (State.ENDED, Outcome.ANSWERED)
+
+
+@pytest.mark.parametrize(("status", "ending"), [(603, Ending.DECLINED), (486, Ending.BUSY)])
+def test_a_hand_over_that_is_declined_changes_nothing(handing: Fork, status: int, ending: Ending) -> None:
+    handing.rejected(3, status, 6.0)
+    assert done(handing) == [CloseMedia(3), HandedOver(1, BEDROOM, ending)]
+    assert (handing.state, handing.winner) == (State.TALKING, handing.branches[1])
+
+
+def test_a_hand_over_that_nobody_answers_changes_nothing(handing: Fork) -> None:
+    assert handing.next_deadline() == 5.0 + HANDOVER_TIMEOUT
+    handing.handle_timer(24.0)
+    assert done(handing) == []
+    handing.handle_timer(25.0)
+    assert done(handing) == [CloseMedia(3), Cancel(3, elsewhere=True), HandedOver(1, BEDROOM, Ending.MISSED)]
+    assert (handing.state, handing.next_deadline()) == (State.TALKING, None)
+    handing.handle_timer(60.0)
+    handing.answered(3, 25.1)
+    assert done(handing) == [Bye(3, elsewhere=True)]
+    assert handing.hand_over(BEDROOM, 61.0)
+
+
+def test_one_that_vanishes_cannot_take_over(handing: Fork) -> None:
+    handing.peer_vanished(BEDROOM, 6.0)
+    assert HandedOver(1, BEDROOM, Ending.LOST) in done(handing)
+    handing.peer_appeared(BEDROOM, 7.0)
+    assert done(handing) == []
+
+
+def test_when_the_talk_ends_nobody_can_take_over(handing: Fork) -> None:
+    handing.press(5.5)
+    handing.hang_up(6.0)
+    assert done(handing) == [
+        Knock(1),
+        CloseMedia(1),
+        Bye(1),
+        CloseMedia(3),
+        Cancel(3, elsewhere=True),
+        HandedOver(1, BEDROOM, Ending.CANCELLED),
+    ]
+    closing = handing.state
+    handing.rejected(3, 487, 6.1)
+    assert (closing, handing.state) == (State.CLOSING, State.ENDED)
+
+
+def test_who_may_hand_over_when(handing: Fork) -> None:
+    assert not handing.hand_over(HALL, 5.1)  # it is being done
+    handing.rejected(3, 603, 6.0)
+    assert not handing.hand_over(KITCHEN, 6.1)  # to itself
+    assert not Fork([KITCHEN], 0.0).hand_over(HALL, 1.0)  # nobody talks
+
+
+def test_no_visitor_is_handed_over_without_end(handing: Fork) -> None:
+    handing.rejected(3, 603, 6.0)
+    for number in range(4, MAX_BRANCHES + 1):
+        assert handing.hand_over(HALL, 6.0)
+        handing.rejected(number, 603, 6.0)
+    assert not handing.hand_over(HALL, 7.0)
+
+
 @pytest.mark.parametrize(
     ("status", "ending"),
     [(486, Ending.BUSY), (603, Ending.DECLINED), (408, Ending.UNREACHABLE), (503, Ending.UNREACHABLE), (488, "failed")],
@@ -206,9 +294,11 @@ class ForkMachine(RuleBasedStateMachine):
         self.owed: set[int] = set()
         self.media: set[int] = set()
         self.answered: set[int] = set()
+        self.dialogs: set[int] = set()
+        self.offers = 0  # hand-overs of which nobody has told yet what became of them
         self._obey()
 
-    branch = st.integers(min_value=1, max_value=4)
+    branch = st.integers(min_value=1, max_value=12)
 
     def _obey(self) -> None:
         for command in drained(self.fork):
@@ -219,6 +309,7 @@ class ForkMachine(RuleBasedStateMachine):
                     self.media.add(number)
                 case OpenTalk(number):
                     assert number in self.answered, "talk opens before an answer"
+                    assert not self.talking, "two talk"
                     self.talking.add(number)
                     self.media.add(number)
                 case CloseMedia(number):
@@ -226,35 +317,41 @@ class ForkMachine(RuleBasedStateMachine):
                     self.talking.discard(number)
                 case Bye(number):
                     self.owed.discard(number)
+                    self.dialogs.discard(number)
                     assert number not in self.media
+                case HandedOver():
+                    self.offers -= 1
 
-    def _tick(self) -> None:
+    def _tick(self, number: int = 1) -> int:
+        """Time goes on; the branch that is meant by this number."""
         self.now += 0.01
+        return 1 + (number - 1) % len(self.fork.branches)
 
     @rule(number=branch)
     def provisional(self, number: int) -> None:
-        self._tick()
+        number = self._tick(number)
         if self.fork.branches[number].state is not branches.State.TALKING:
             self.fork.provisional(number, self.now)
         self._obey()
 
     @rule(number=branch)
     def early(self, number: int) -> None:
-        self._tick()
+        number = self._tick(number)
         if self.fork.branches[number].state is not branches.State.TALKING:
             self.fork.early(number, self.now)
         self._obey()
 
     @rule(number=branch)
     def answer(self, number: int) -> None:
-        self._tick()
+        number = self._tick(number)
         self.answered.add(number)
+        self.dialogs.add(number)
         self.fork.answered(number, self.now)
         self._obey()
 
     @rule(number=branch, status=st.sampled_from([408, 480, 486, 487, 488, 503, 600, 603, 606]))
     def reject(self, number: int, status: int) -> None:
-        self._tick()
+        number = self._tick(number)
         if self.fork.branches[number].state is not branches.State.TALKING:
             self.fork.rejected(number, status, self.now)
             self.owed.discard(number)
@@ -262,22 +359,23 @@ class ForkMachine(RuleBasedStateMachine):
 
     @rule(number=branch)
     def crash(self, number: int) -> None:
-        self._tick()
+        number = self._tick(number)
         self.fork.peer_vanished(self.fork.branches[number].peer, self.now)
         self.owed.discard(number)
         self._obey()
 
     @rule(number=branch)
     def come_back(self, number: int) -> None:
-        self._tick()
+        number = self._tick(number)
         self.fork.peer_appeared(self.fork.branches[number].peer, self.now)
         self._obey()
 
     @rule(number=branch)
     def remote_bye(self, number: int) -> None:
-        self._tick()
+        number = self._tick(number)
         self.fork.bye(number, self.now)
         self.owed.discard(number)
+        self.dialogs.discard(number)
         self._obey()
 
     @rule()
@@ -292,6 +390,18 @@ class ForkMachine(RuleBasedStateMachine):
         self.fork.press(self.now)
         self._obey()
 
+    @rule(number=branch)
+    def hand_over(self, number: int) -> None:
+        number = self._tick(number)
+        self.offers += self.fork.hand_over(self.fork.branches[number].peer, self.now)
+        self._obey()
+
+    @rule()
+    def wait(self) -> None:
+        self.now += HANDOVER_TIMEOUT
+        self.fork.handle_timer(self.now)
+        self._obey()
+
     @precondition(lambda self: self.now < 45)
     @rule()
     def time_out(self) -> None:
@@ -304,8 +414,20 @@ class ForkMachine(RuleBasedStateMachine):
         states = [branch.state for branch in self.fork.branches.values()]
         assert states.count(branches.State.TALKING) <= 1
         assert len(self.talking) <= 1
-        if self.fork.state is not State.RINGING:
-            assert not any(branch.rings for branch in self.fork.branches.values())
+        rings = sum(branch.rings for branch in self.fork.branches.values())
+        if self.fork.state is State.HANDOVER:
+            assert (rings, len(self.talking)) == (1, 1)
+        elif self.fork.state is not State.RINGING:
+            assert rings == 0
+        assert self.fork.talks == bool(self.talking)
+
+    @invariant()
+    def every_loser_ends(self) -> None:
+        assert self.dialogs == self.talking
+
+    @invariant()
+    def what_becomes_of_a_hand_over_is_told(self) -> None:
+        assert self.offers == (self.fork.state is State.HANDOVER)
 
     @invariant()
     def only_those_served_have_media(self) -> None:

@@ -65,6 +65,12 @@ def test_an_answer_that_came_too_late() -> None:
     assert one.ending is Ending.ELSEWHERE
 
 
+def test_a_visitor_who_was_handed_over() -> None:
+    one = visit(State.TALKING)
+    one.handle(Event.TAKEN_OVER)
+    assert one.ending is Ending.HANDED_OVER
+
+
 def test_an_illegal_event_is_our_bug() -> None:
     with pytest.raises(LocalProtocolError, match="visit 1: HANG_UP in RINGING"):
         visit(State.RINGING).handle(Event.HANG_UP)

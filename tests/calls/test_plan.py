@@ -12,6 +12,7 @@ from meshdoor.calls.plan import (
     Reception,
     Silent,
     may_talk,
+    no_hand_over,
     objection,
     receive,
     who_is_paged,
@@ -109,6 +110,26 @@ def test_talk_needs_the_permission() -> None:
     assert may_talk(roster, KITCHEN.key) == ""
     assert may_talk(roster, DOOR.key) == "Front may not talk"
     assert may_talk(roster, HALL.key) == "it is no member of this home"
+
+
+@pytest.mark.parametrize(
+    ("giver", "taker", "why"),
+    [
+        (KITCHEN, HALL, ""),
+        (PHONE, KITCHEN, ""),
+        (KITCHEN, PHONE, "Ana: its page is not open"),
+        (KITCHEN, BLIND, "Guest: Guest may not view"),
+        (KITCHEN, LOCK, "there is no such room"),
+        (KITCHEN, KITCHEN, "that is who talks now"),
+        (DEAF, HALL, "Wall may not talk"),
+        (BEDROOM, HALL, "it is no member of this home"),
+    ],
+)
+def test_who_may_hand_over_to_whom(giver: Member, taker: Member, why: str) -> None:
+    rooms = (KITCHEN, HALL, BLIND, LOCK, DEAF)
+    roster = Roster(members={who.key: who for who in (*rooms, PHONE)})
+    peers = [*map(peer, rooms), peer(PHONE, State.UNREACHABLE, None)]
+    assert no_hand_over(roster, peers, DOOR.key, giver.key, taker.key) == why
 
 
 def test_a_door_is_open_to_who_may_view_even_while_it_is_in_a_call() -> None:

@@ -43,6 +43,22 @@ def test_what_a_fork_wrote_down() -> None:
     assert hall.name == "H" * 64
 
 
+def test_a_press_that_was_handed_over_and_back() -> None:
+    fork = Fork([KITCHEN], 0.0)
+    fork.answered(1, 1.0)
+    for taker, number, at in ((HALL, 2, 2.0), (KITCHEN, 3, 4.0)):
+        fork.hand_over(taker, at)
+        fork.answered(number, at + 1.0)
+    fork.hand_over(HALL, 6.0)
+    fork.rejected(4, 603, 7.0)
+    fork.hang_up(8.0)
+    record = written_down(HEAD, steps_of(fork), 0.0, NAMES.__getitem__, {})
+    assert record.answered == KITCHEN.hex()
+    assert record.taken_over == (HALL.hex(), KITCHEN.hex())
+    assert [branch.why for branch in record.branches] == ["handed over", "handed over", "answered", "declined"]
+    assert press(outcome=Outcome.ANSWERED).taken_over == press().taken_over == ()
+
+
 def test_a_device_that_was_asked_twice_has_two_branches() -> None:
     fork = Fork([KITCHEN], 0.0)
     fork.peer_vanished(KITCHEN, 1.0)
@@ -124,6 +140,11 @@ def test_what_is_no_press(change: dict[str, Any]) -> None:
 def test_what_is_no_record_at_all(document: Any) -> None:
     with pytest.raises(RemoteProtocolError):
         OpeningRecord.parse(document)
+
+
+def test_the_key_of_a_phone_may_be_longer() -> None:
+    record = press(outcome=Outcome.ANSWERED, answered="02" + "ab" * 32)
+    assert PressRecord.parse(record.to_json()) == record
 
 
 def test_an_id_may_be_short_or_long() -> None:

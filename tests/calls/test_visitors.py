@@ -95,6 +95,19 @@ def test_an_answer_that_came_too_late(visitors: Visitors) -> None:
     assert Over(Ending.ELSEWHERE, 1) in orders(visitors)
 
 
+@pytest.mark.parametrize(("on", "ending"), [(True, Ending.HANDED_OVER), (False, Ending.ELSEWHERE)])
+def test_a_visitor_who_is_handed_over(visitors: Visitors, on: bool, ending: Ending) -> None:
+    visitors.handing(1, on=True)  # nobody talks: there is nothing to hand over
+    assert not visitors.visits[1].handing
+    visitors.answer()
+    orders(visitors)
+    visitors.handing(1, on=True)
+    visitors.handing(1, on=on)
+    visitors.handing(7, on=True)
+    visitors.bye(1, elsewhere=True)
+    assert orders(visitors) == [CloseMedia(1), Over(ending, 1)]
+
+
 def test_a_cancel_after_the_answer_means_nothing(visitors: Visitors) -> None:
     visitors.answer()
     orders(visitors)
@@ -236,6 +249,11 @@ class VisitorsMachine(RuleBasedStateMachine):
     @rule(number=number, elsewhere=st.booleans())
     def bye(self, number: int, elsewhere: bool) -> None:
         self.visitors.bye(number, elsewhere=elsewhere)
+        self.obey()
+
+    @rule(number=number, on=st.booleans())
+    def handing(self, number: int, on: bool) -> None:
+        self.visitors.handing(number, on=on)
         self.obey()
 
     @rule(number=number)

@@ -35,6 +35,7 @@ def node(state: Path) -> Iterator[FakeNode]:
         "call": ROW,
         "monitor": ROW | {"kind": "monitor", "with": "Front"},
         "talk": ROW | {"state": "asking"},
+        "hand over": {"door": "Front", "to": "Kitchen"},
         "dtmf": {"digits": "1*#", "with": "Front", "by": "INFO"},
         "page": {"calls": [ROW], "silent": [{"name": "Attic", "why": "never seen"}]},
         "calls": QUIET,
@@ -124,6 +125,16 @@ def test_what_is_refused(node: FakeNode, run: Run, capsys: Capture, words: str) 
     assert capsys.readouterr().err == "meshdoor: no, in words\n"
 
 
+def test_a_visitor_is_handed_over(node: FakeNode, run: Run, capsys: Capture) -> None:
+    assert run("handover", "kitchen") == 0
+    assert node.asked == [("hand over", {"to": "kitchen"})]
+    assert capsys.readouterr().out == "Kitchen talks with the visitor at Front now\n"
+    assert run("handover", "kitchen", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == node.answers["hand over"]
+    node.answers["hand over"] = Refused("Kitchen declines")
+    assert run("handover", "kitchen") == 1
+
+
 def test_nobody_of_that_name(node: FakeNode, run: Run) -> None:
     node.answers["call"] = NotFound("no member is called 'x'")
     assert run("call", "x") == 2
@@ -184,6 +195,10 @@ def test_events_until_ctrl_c(run: Run, node: FakeNode, monkeypatch: pytest.Monke
         ({"event": "call", "state": "of another version"}, ""),
         ({"event": "over", "visit": 1, "door": "Front", "why": "missed"}, "Front: missed"),
         ({"event": "monitored", "by": "Hall", "on": True}, "Hall looks or listens here"),
+        (
+            {"event": "hand over", "from": "Hall", "to": "Kitchen", "state": "ringing"},
+            "Hall hands the visitor over to Kitchen: ringing",
+        ),
         ({"event": "dtmf", "leg": "call-1", "digit": "#", "from": "Hall"}, "Hall types #"),
         ({"event": "bell", "on": False}, "the bell is silent"),
         ({"event": "visitor"}, "visitor"),

@@ -27,6 +27,7 @@ def press(**changes: Any) -> dict[str, Any]:
         "door": "Front",
         "outcome": "missed",
         "answered_by": None,
+        "handed_over_to": [],
         "missed": True,
         "seen": False,
         "branches": [branch("Kitchen", 90), branch("Hall", None), branch("Attic", None, None, "unreachable")],
@@ -48,9 +49,11 @@ def test_a_missed_visitor() -> None:
 
 
 def test_visitors_that_were_answered_or_seen() -> None:
-    answered = press(outcome="answered", missed=False, answered_by="Kitchen", openings=[OPENING])
+    talked = {"answered_by": "Kitchen", "handed_over_to": ["Hall"]}
+    answered = press(outcome="answered", missed=False, openings=[OPENING], **talked)
     lines = rendered(answered, press(seen=True), press(branches=[branch("Hall", None, None)]), press())
     assert "answered, Gate opened" in lines[1]
+    assert "Kitchen, then Hall" in lines[1]
     assert "missed, seen" in lines[2]
     assert "Hall no answer" in lines[3]
     assert lines[-1].startswith("2 missed visitors")

@@ -40,7 +40,7 @@ def test_the_help_names_every_verb(capsys: Capture) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     told = capsys.readouterr().out
-    assert all(re.search(rf"^    {name} ", told, re.MULTILINE) for name in names())
+    assert all(re.search(rf"^    {name}\b", told, re.MULTILINE) for name in names())
 
 
 def test_only_the_module_of_the_verb_is_asked() -> None:
@@ -125,7 +125,7 @@ def test_an_error_of_the_system_is_one_line(run: Run, monkeypatch: pytest.Monkey
 
 
 def test_a_reader_that_goes_away_is_no_error(state: Path) -> None:
-    members = [status()["members"][0] | {"at": 0, "by": None, "revoked": False}] * 2000
+    members = [status()["members"][0] | {"at": 0, "by": None, "revoked": False, "until": None}] * 2000
     command = f"{sys.executable} -m meshdoor members --state {state} | head -1; exit ${{PIPESTATUS[0]}}"
     with FakeNode(state, {"members": members}):
         done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=False)

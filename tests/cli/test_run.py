@@ -51,11 +51,11 @@ def test_what_is_wrong_is_named(words: list[str], text: str, run: Run, capsys: C
 def test_what_it_is_given_reaches_the_node(state: Path, run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     given: list[object] = []
 
-    def take(config: Config, path: Path, enrolment: Path | None, interactive: bool) -> int:
-        given.extend([config.name, path, enrolment, interactive])
+    def take(config: Config, path: Path, enrolment: Path | None, interactive: bool, load: object) -> int:
+        given.extend([config.name, path, enrolment, interactive, load is not None])
         return 0
 
     monkeypatch.setattr("meshdoor.node.node.run_node", take)
     monkeypatch.setattr("meshdoor.node.journal.configure", given.append)
     assert run("run", "--enrol", "x.enrol", "--log", "json", "--name", "Hall") == 0
-    assert given == ["json", "Hall", state, Path("x.enrol"), False]
+    assert given == ["json", "Hall", state, Path("x.enrol"), False, True]

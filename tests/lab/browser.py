@@ -64,6 +64,10 @@ class Browser:
     def goto(self, url: str) -> None:
         self._ask(do="goto", url=url)
 
+    def load(self, script: Path) -> None:
+        """Runs a file in the page."""
+        self._ask(do="script", path=str(script))
+
     def evaluate(self, script: str, given: Any = None) -> Any:
         return self._ask(**{"do": "evaluate", "script": script, "with": given})
 

@@ -56,6 +56,8 @@ class Desk:
         match asked:
             case {"do": "goto", "url": url}:
                 page.goto(url)
+            case {"do": "script", "path": path}:
+                page.add_script_tag(path=path)
             case {"do": "evaluate", "script": script, "with": given}:
                 return page.evaluate(script, given)
             case {"do": "click", "on": selector}:

@@ -1,6 +1,7 @@
 """How fast a press is: figures for the docs, measured in the virtual house on this machine.
 
     python -m tests.lab.measure pictures [PRESSES] [LOSS]   press to picture, answer to sound, answer to silence
+    python -m tests.lab.measure phone [PRESSES]             press to picture in the page of a phone
     python -m tests.lab.measure rings [RINGS]               sound that leaves a screen before its own answer
     python -m tests.lab.measure screens [SCREENS] [FPS]     one press rings so many screens; what it costs the door
 
@@ -17,7 +18,7 @@ from collections.abc import Callable, Sequence
 
 from tests.lab import House
 from tests.lab.capture import Packet
-from tests.lab.nodes import Node
+from tests.lab.nodes import Node, wait_until
 from tests.lab.presses import Family, audio_from
 
 SCREENS = ("hall", "kitchen", "bedroom")
@@ -56,6 +57,28 @@ def pictures(presses: str = "30", loss: str = "0") -> None:
     print(f"{'of these, the very first press':34} worst  {first * 1000:5.0f} ms")
     print(row("answer to sound at the door", heard))
     print(row("answer to silence at the losers", silent))
+
+
+def phone(presses: str = "20") -> None:
+    """A press, seen in the page of a phone that is attached."""
+    from tests.lab.browser import Browser
+    from tests.lab.test_phones import join
+
+    shown: list[float] = []
+    with House("hall", "door", "alice") as house, Family(house, "hall") as family, Browser(house["alice"]) as alice:
+        join(alice, family["hall"], "Alice")
+        wait_until(lambda: family.door.sees("Alice"))
+        family.rehearse()
+        for _ in range(int(presses)):
+            began = time.time()
+            family.press()
+            wait_until(lambda began=began: any(at > began for at in alice.pictures))  # type: ignore[misc]
+            shown.append(min(at for at in alice.pictures if at > began) - began)
+            family.calm()
+            alice.wait("#call > .call", "detached")
+            family.ears.hear(0.5)
+    print("one screen and a phone, 1280x720 at 30")
+    print(row("press to picture in the page", shown))
 
 
 def rings(count: str = "100") -> None:
@@ -111,7 +134,7 @@ def _cpu(node: Node) -> tuple[float, float]:
     return node.process.usage().cpu, (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-WHAT: dict[str, Callable[..., None]] = {"pictures": pictures, "rings": rings, "screens": screens}
+WHAT: dict[str, Callable[..., None]] = {"pictures": pictures, "phone": phone, "rings": rings, "screens": screens}
 
 if __name__ == "__main__":
     if len(sys.argv) < 2 or sys.argv[1] not in WHAT:

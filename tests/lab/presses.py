@@ -30,7 +30,7 @@ from tests.lab.segments import UDP, segments
 
 FIRST_MEDIA_PORT, RTP_HEADER = 1024, 12
 PATIENCE = 8.0  # seconds
-REHEARSAL = 0.5  # seconds
+REHEARSAL = 1.5  # seconds; a picture that stays away is missed after one
 CALM = 0.05  # seconds in which the last words of a press come
 
 

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
-from meshdoor.media.messages import RECVONLY, SENDONLY, SENDRECV, IceRemote, StartLeg
+from meshdoor.media.messages import INACTIVE, RECVONLY, SENDONLY, SENDRECV, IceRemote, StartLeg
 from meshdoor.node import media_plan
 from meshdoor.node.calling import open_leg
-from meshdoor.node.media_plan import NOTHING
+from meshdoor.node.media_plan import NOTHING, Wish, offer_body
 from meshdoor.node.pressing import EARLY, TALK
+from meshdoor.sdp.attributes import Direction
 from meshdoor.trust.permissions import Role
 from tests.calls.people import member
-from tests.fakes.desks import DOOR, HALL, desks
+from tests.fakes.desks import DOOR, HALL, FakeDesk, desks
 from tests.fakes.rooms import CANDIDATE, ICE, rooms
+from tests.mesh.nodes import turn_until as until
 from tests.node.test_pressing import ring
 from tests.node.test_talking import looking
 
@@ -23,6 +27,24 @@ def ice_of(start: object) -> IceRemote:
     assert isinstance(start, StartLeg)
     assert start.ice is not None
     return start.ice
+
+
+async def offers(phone: FakeDesk, make: Callable[[bytes], bytes]) -> None:
+    """A phone that talks with a visitor makes another offer, from its last description."""
+    (talk,) = phone.answering.talks()
+    session, dialog = talk.session, talk.session.dialog
+    assert dialog is not None
+    await until(lambda: not session.offers(dialog).busy)
+    with phone.endpoint.acting() as now:
+        session.reinvite(make(session.local_body), now)
+
+
+def flowing(door: FakeDesk) -> tuple[str, str]:
+    """The directions of sound and pictures to the first who was rung."""
+    plan = door.fake.plan("p1-1")
+    assert plan.audio is not None
+    assert plan.video is not None
+    return plan.audio.direction, plan.video.direction
 
 
 async def test_a_press_rings_a_phone_and_a_screen_each_in_its_way() -> None:
@@ -72,6 +94,33 @@ async def test_a_talk_with_a_phone_is_over_when_the_engine_dies() -> None:
         door.pressing.engine_back()
         await alice.tells("over")
         assert door.pressing.press is None
+
+
+async def test_who_was_rung_holds_the_talk_and_goes_on() -> None:
+    async with desks(DOOR, ALICE) as (door, alice):
+        await ring(door, alice)
+        alice.answering.answer()
+        await door.tells("step", step="answered")
+        for wish, audio, video in (
+            (Wish(Direction.SENDONLY, Direction.INACTIVE), RECVONLY, INACTIVE),
+            (media_plan.RUNG, SENDRECV, SENDONLY),
+        ):
+            await offers(alice, lambda before, wish=wish: offer_body(media_plan.offer_again(before, wish)))  # type: ignore[misc]
+            await until(lambda wanted=(audio, video): flowing(door) == wanted)  # type: ignore[misc]
+            assert door.fake.gates("p1-1") == TALK
+        assert door.pressing.press is not None
+
+
+@pytest.mark.parametrize("body", [b"", b"nonsense", offer_body(media_plan.offer("127.0.0.1", None))])
+async def test_an_offer_that_a_door_cannot_use_changes_nothing(body: bytes) -> None:
+    async with desks(DOOR, ALICE) as (door, alice):
+        await ring(door, alice)
+        alice.answering.answer()
+        await door.tells("step", step="answered")
+        await offers(alice, lambda before: body)
+        await until(lambda: any(b"SIP/2.0 488" in message for _, _, message in door.street.wire))
+        assert flowing(door) == (SENDRECV, SENDONLY)
+        assert door.pressing.press is not None
 
 
 async def test_a_phone_looks_through_a_door_and_then_speaks() -> None:

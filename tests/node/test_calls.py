@@ -18,7 +18,7 @@ from meshdoor.mesh.frames import State as Busy
 from meshdoor.node import calls as module
 from meshdoor.node.calls import MAX_LISTENERS, CallService
 from meshdoor.node.house import House
-from meshdoor.node.pressing import Press
+from meshdoor.node.press import Press
 from tests.fakes.desks import PressEngine
 from tests.media.peer import until
 from tests.mesh.nodes import turn_until
@@ -45,6 +45,9 @@ class RunningEngine(PressEngine):
 
     async def __aexit__(self, *_: object) -> None:
         self.running = False
+
+    async def prepare(self) -> None:
+        """For browsers."""
 
     async def snapshot(self, path: str, leg: str | None = None) -> None:
         self.snapshots.append((path, leg))
@@ -113,6 +116,8 @@ async def test_a_press_rings_answers_and_ends() -> None:
         hall.fake.tell(media.FirstPicture("visit-1", 1.0, 1280, 720, 5))
         await gate.tells("step", member="Hall", step="first picture")
         assert hall.told("picture", frame=5, at=1.0)
+        hall.fake.tell(media.PictureLost("visit-1", 2.0))
+        assert hall.told("no picture", leg="visit-1", at=2.0)
         gate.fake.tell(media.FirstPacketSent(f"{said['press']}-1", "video", 1.0))
         assert gate.told("step", step="first packet")
         await hall.calls.snapshot("there.jpg", "visit-1")

@@ -21,7 +21,7 @@ from meshdoor.calls.sync import Ask, Entries, Message, Picture, Seen, Stored
 from meshdoor.errors import NotFound, StateError
 from meshdoor.node import reporting, sharing
 from meshdoor.node.lock import Audit
-from meshdoor.node.pressing import Press
+from meshdoor.node.press import Press
 from meshdoor.node.reporting import Reporting, StationReports, opening_of, tell_opening
 from meshdoor.store.ledgerfile import LedgerFile
 from meshdoor.trust.grants import Result

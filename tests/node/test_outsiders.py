@@ -93,7 +93,7 @@ async def living(server: Server, *names: str, **settings: Any) -> AsyncIterator[
     account = settings.pop("account", known)
     async with server.endpoint, services(*names, accounts=(account,), **settings) as nodes:
         outsiders = nodes[0].calls.outsiders
-        task = asyncio.create_task(outsiders.run(nodes[0].calls.routed))
+        task = asyncio.create_task(outsiders.run(nodes[0].calls.button.routed))
         try:
             yield nodes
         finally:
@@ -159,7 +159,7 @@ async def test_a_way_that_is_found_late_rings_late() -> None:
     server = Server()
     async with living(server, "Gate", "Hall", account=AccountConfig(f"sip:x@{DOMAIN}", register=False)) as (gate, _):
         uri = SipUri.parse(f"sip:bob@127.0.0.1:{server.transport.port}")
-        gate.calls.ring(replace(gate.calls.routed(), outside=(uri,)))
+        gate.calls.ring(replace(gate.calls.button.routed(), outside=(uri,)))
         await until(lambda: bool(server.called))
         gate.calls.hang_up()
         assert (await gate.calls.outsiders.reach(uri)).uri == uri

@@ -10,7 +10,8 @@ import pytest
 from meshdoor.calls.fork import Outcome
 from meshdoor.media.messages import Gates
 from meshdoor.mesh.frames import State as Busy
-from meshdoor.node.pressing import EARLY, TALK, Press
+from meshdoor.node.press import Press
+from meshdoor.node.pressing import EARLY, TALK
 from meshdoor.sip import events as sip
 from meshdoor.trust.roster import Member
 from tests.fakes.desks import ATTIC, DOOR, HALL, KITCHEN, FakeDesk, desks

@@ -73,6 +73,7 @@ async def test_the_whole_document(kitchen: Screen) -> None:
                 "door": "Front",
                 "outcome": "answered",
                 "answered_by": "Kitchen",
+                "handed_over_to": [],
                 "missed": False,
                 "seen": False,
                 "openings": [{"id": f"{1:032x}"} | opening],

@@ -65,6 +65,12 @@ def test_an_offer_to_a_browser_as_written() -> None:
     assert text.count("a=ice-pwd:") == 2
 
 
+def test_what_we_send_keeps_its_source_while_it_is_held() -> None:
+    sound, pictures = (replace(each, direction=Direction.INACTIVE) for each in PLAN.tracks)
+    held = wire(make_offer(PLAN.again(sound, pictures)))
+    assert [media.attribute("ssrc") for media in held.media] == ["7 cname:meshdoor", "8 cname:meshdoor"]
+
+
 def test_what_is_said_of_a_transport_is_understood() -> None:
     description = wire(make_offer(PLAN))
     first, second = description.media

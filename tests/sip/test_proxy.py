@@ -264,6 +264,14 @@ def test_a_refusal_has_a_tag_and_says_why() -> None:
     assert sent(bridge, message("CANCEL", "Proxy-Require: gin")).method == "CANCEL"
 
 
+def test_the_ack_of_a_refusal_goes_no_further() -> None:
+    bridge = Bridge(gone={"phone"})
+    bridge.door.stack.invite(bridge.to(PHONE), OFFER, (), 0.0)
+    bridge.run()
+    assert bridge.log == ["INVITE", "ACK"]
+    assert len(bridge.passed) == 1  # the INVITE, in vain
+
+
 def test_requests_that_cannot_be_answered_are_dropped() -> None:
     assert Bridge().proxy.receive(message("ACK", "Max-Forwards: 0"), FROM_DOOR) is None
     assert Bridge().proxy.receive(message("INVITE", "Via: "), FROM_DOOR) is None

@@ -14,7 +14,7 @@ from meshdoor.sip.message import Request, Response, parse_message
 from meshdoor.sip.registrar import MAX_EXPIRES, REALM, Registered, Registrar
 from tests.sip.wire import predictable
 
-JSSIP, LINPHONE = "JsSIP 3.10.1", "Linphone/5.1"
+LAST = slice(1, None)  # what JsSIP and SIP.js take
 CONTACT = "<sip:abc@xyz.invalid;transport=ws>;+sip.instance=\"<urn:uuid:1>\";reg-id=1"
 
 
@@ -25,16 +25,15 @@ def registrar() -> Registrar:
     )
 
 
-def register(*headers: str, user: str = "alice", agent: str = JSSIP, method: str = "REGISTER") -> Request:
+def register(*headers: str, user: str = "alice", method: str = "REGISTER", transport: str = "WSS") -> Request:
     lines = [
         f"{method} sip:home.arpa SIP/2.0",
-        "Via: SIP/2.0/WSS xyz.invalid;branch=z9hG4bK1",
+        f"Via: SIP/2.0/{transport} xyz.invalid;branch=z9hG4bK1",
         "Max-Forwards: 70",
         f"From: <sip:{user}@home.arpa>;tag=1",
         f"To: <sip:{user}@home.arpa>",
         "Call-ID: r",
         f"CSeq: 1 {method}",
-        f"User-Agent: {agent}",
         *headers,
     ]
     parsed = parse_message(("\r\n".join(lines) + "\r\n\r\n").encode())
@@ -42,13 +41,15 @@ def register(*headers: str, user: str = "alice", agent: str = JSSIP, method: str
     return parsed
 
 
-def signed(desk: Registrar, request: Request, secret: str = "s3cret", name: str = "alice") -> Request:
-    """As the client sends it again after the challenge, which it takes the topmost of."""
+def signed(
+    desk: Registrar, request: Request, secret: str = "s3cret", name: str = "alice", taken: slice = LAST
+) -> Request:
+    """As the client sends it again after the challenges, of which it takes some."""
     refused = desk.register(request, 0.0)
     assert isinstance(refused, Response)
     assert refused.status == 401
     client = DigestClient(name, secret, ("SHA-256", "MD5"), predictable())
-    assert client.challenged(refused.www_authenticate[:1])
+    assert client.challenged(refused.www_authenticate[taken])
     credentials = client.authorize("REGISTER", str(request.uri))
     request.headers.add("Authorization", str(credentials))
     return request
@@ -68,16 +69,35 @@ def answered(*headers: str) -> int:
     return outcome.status
 
 
-@pytest.mark.parametrize(
-    ("agent", "offered"), [(JSSIP, ["MD5"]), ("", ["MD5"]), ("baresip v1.0.0", ["MD5"]), (LINPHONE, ["SHA-256", "MD5"])]
-)
-def test_who_knows_only_md5_is_offered_nothing_else(agent: str, offered: list[str]) -> None:
+@pytest.mark.parametrize("taken", [slice(1), LAST])
+def test_the_best_algorithm_is_first_and_what_browsers_know_is_last(taken: slice) -> None:
     desk = registrar()
-    asked = register(f"Contact: {CONTACT}", agent=agent)
+    asked = register(f"Contact: {CONTACT}")
+    refused = desk.register(asked, 0.0)
+    assert isinstance(refused, Response)
+    assert [challenge.parameters["algorithm"] for challenge in refused.www_authenticate] == ["SHA-256", "MD5"]
+    assert isinstance(desk.register(signed(desk, asked, taken=taken), 0.0), Registered)
+
+
+@pytest.mark.parametrize(
+    ("agent", "transport", "offered"),
+    [
+        ("JsSIP 3.13", "WSS", ["SHA-256", "MD5"]),
+        ("", "ws", ["SHA-256", "MD5"]),
+        ("LinphoneDaemon/5.1", "UDP", ["SHA-256", "MD5"]),
+        ("baresip v1.0.0", "TLS", ["MD5"]),
+        ("", "UDP", ["MD5"]),
+    ],
+)
+def test_outside_browsers_who_may_know_only_md5_is_offered_nothing_else(
+    agent: str, transport: str, offered: list[str]
+) -> None:
+    desk = registrar()
+    asked = register(f"Contact: {CONTACT}", f"User-Agent: {agent}", transport=transport)
     refused = desk.register(asked, 0.0)
     assert isinstance(refused, Response)
     assert [each.parameters["algorithm"] for each in refused.www_authenticate] == offered
-    assert isinstance(desk.register(signed(desk, asked), 0.0), Registered)
+    assert isinstance(desk.register(signed(desk, asked, taken=slice(None)), 0.0), Registered)
 
 
 def test_a_client_that_knows_the_secret_is_registered() -> None:
@@ -165,7 +185,7 @@ def test_requests_that_are_wrong() -> None:
 def test_anything_else_is_challenged() -> None:
     response = registrar().challenge(register(method="INVITE"), 0.0)
     assert response.status == 401
-    assert len(response.www_authenticate) == 1
+    assert len(response.www_authenticate) == 2
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=60))

@@ -153,20 +153,17 @@ async def test_dripping_bytes_does_not_put_the_deadline_off(monkeypatch: pytest.
 async def test_idle_connections_are_closed_unless_a_call_is_on(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "IDLE", 0.05)
     async with tcp_end() as (one, here), tcp_end() as (other, there), Caller(there.port) as idle:
+        port = idle.writer.get_extra_info("sockname")[1]
+        for end in (one, other):
+            monkeypatch.setattr(end.endpoint, "proven", lambda flow: flow.remote[1] != port)
         one.endpoint.invite(target(here, there.port), OFFER)
         invite = await other.one(IncomingInvite)
         with other.endpoint.acting() as now:
             invite.session.accept(ANSWER, now)
         await one.one(Answered)
-        monkeypatch.setattr(other.endpoint, "proven", lambda flow: flow.remote[1] in here_ports(there, idle))
         assert await idle.is_served()
         assert await idle.ended()
         assert len(there._connections) == 1
-
-
-def here_ports(there: TcpTransport, idle: Caller) -> set[int]:
-    """The remote ports of all connections but the idle one."""
-    return {remote[1] for remote in there._by_remote} - {idle.writer.get_extra_info("sockname")[1]}
 
 
 async def test_who_reads_nothing_is_cut_off(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from meshdoor.calls.fork import Outcome
 from meshdoor.calls.records import PressRecord
 from meshdoor.calls.sync import Stored
 from meshdoor.config import Config, LockConfig, MeshConfig, SipConfig, WebConfig
+from meshdoor.control import Json
 from meshdoor.node import webstart
 from meshdoor.node.calls import Listener
 from meshdoor.node.history import History
@@ -34,6 +35,7 @@ from meshdoor.store.state import LEDGER, StateDirectory, Table
 from meshdoor.trust import grants
 from meshdoor.trust.invitation import Reply
 from meshdoor.trust.permissions import Permission
+from meshdoor.trust.roster import Member
 from tests.calls.ledgers import press
 from tests.fakes.lines import Lines
 from tests.fakes.phone import Scanned, Signer
@@ -123,7 +125,7 @@ async def home(folder: Path, *phones: Any, **settings: Any) -> AsyncIterator[Her
         def rows() -> list[dict[str, Any]]:
             return list(describe(verbs.view())["members"])
 
-        parts = Parts(config, state, hall, _listen, openings, history, rows)
+        parts = Parts(config, state, hall, _listen, openings, history, rows, _hand_over)
         await stack.enter_async_context(linked(hall, gate, lock))
         part = PhonePart(parts, lines, {}, load)
         client = await stack.enter_async_context(
@@ -141,6 +143,10 @@ async def home(folder: Path, *phones: Any, **settings: Any) -> AsyncIterator[Her
 
 async def _listen(tell: Listener) -> None:
     await asyncio.Event().wait()
+
+
+async def _hand_over(phone: Member, call: str, to: str) -> Json:
+    return {"door": call, "to": to}
 
 
 async def _no_picture(path: str, leg: str) -> None:
@@ -191,12 +197,15 @@ async def test_the_home_as_a_phone_sees_it(tmp_path: Path) -> None:
         }  # fmt: skip
         assert told["me"]["name"] == "Alice"
         assert told["me"]["quiet"] is None
+        assert told["can"] == ["hand_over"]
+        assert await line.ask("hand_over", call="x", to="Hall") == {"door": "x", "to": "Hall"}
         visits = (await line.ask("history", limit=1))["visits"]
         assert [(visit["id"], visit["door"], visit["result"], visit["picture"], visit["seen"]) for visit in visits] == [
             (missed.id, "Gate", "missed", True, False)
         ]
         (older,) = (await line.ask("history", before=missed.id))["visits"]
         assert (older["id"], older["result"], older["picture"]) == (answered.id, "answered", False)
+        assert older["then"] == []
         assert base64.b64decode((await line.ask("picture", id=missed.id))["jpeg"]) == JPEG
         assert (await line.ask("picture", id=answered.id))["code"] == "unknown"
         assert await line.ask("seen", ids=[missed.id]) == {}
@@ -271,7 +280,7 @@ async def test_what_a_phone_may_not(tmp_path: Path) -> None:
         line = await here.line(ALICE)
         for what, args in (
             ("history", {}), ("picture", {"id": "x"}), ("seen", {"ids": []}), ("phones", {}),
-            ("phone.add", {"name": "Bob"}), ("revoke", {"id": "x"}),
+            ("phone.add", {"name": "Bob"}), ("revoke", {"id": "x"}), ("hand_over", {"call": "x", "to": "Hall"}),
         ):  # fmt: skip
             assert (await line.ask(what, **args))["code"] == "refused"
         assert (await line.ask("nothing"))["code"] == "unknown"

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from meshdoor.mesh import acceptor
 from meshdoor.mesh.acceptor import listen
 from meshdoor.web import listener as module
 from meshdoor.web.certificate import Names, self_signed
@@ -113,7 +114,7 @@ async def test_out_of_sockets_it_waits(context: ssl.SSLContext, monkeypatch: pyt
         return real(self)
 
     monkeypatch.setattr(socket.socket, "accept", accept)
-    monkeypatch.setattr(module, "PAUSE", 0.02)
+    monkeypatch.setattr(acceptor, "PAUSE", 0.02)
     async with listening(context) as (made, port, _):
         _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting())
         assert len(made) == 1

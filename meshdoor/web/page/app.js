@@ -81,10 +81,9 @@ export class App extends Emitter {
 
   async forget() {
     this.leaveLine();
-    await vault.forget();
-    this.membership = null;
-    this.home = null;
+    this.membership = this.home = null;
     this.emit("change");
+    await vault.forget();
   }
 
   leaveLine() {
@@ -181,9 +180,10 @@ export class App extends Emitter {
   #over({ call, why, status, elsewhere }) {
     const name = this.nameOf(call.door ?? call.member) || t("ring.visitor");
     this.silenced.delete(call.id);
+    if (elsewhere && call.handing) return; // who handed over is told what became of it
     if (elsewhere) this.#answeredElsewhere(call);
     else if (call.kind === "visit" && why === "cancelled") this.notice(t("over.missed", { door: name }));
-    else if (why === "lost") this.notice(t("over.lost"), "bad");
+    else if (why === "lost" && this.line.state === "lost") this.notice(t("over.lost"), "bad");
     else if (call.kind !== "visit" && !call.answered && why !== "hung up") this.notice(refusal(status, name), "bad");
     else if (call.answered && why === "bye") this.notice(t("over.ended"));
   }

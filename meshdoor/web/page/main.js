@@ -13,9 +13,7 @@ async function begin() {
     fail(t("browser.old"), t("browser.old.text"));
     return;
   }
-  const fragment = location.hash;
-  if (fragment.startsWith("#pair=")) history.replaceState(null, "", location.pathname); // the token stays in no history
-  const shell = new Shell(app, fragment);
+  const shell = new Shell(app);
   await app.load().catch(() => false); // a private window: joining says so
   shell.show();
   watchNetwork(app);

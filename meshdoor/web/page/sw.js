@@ -29,22 +29,32 @@ async function fresh(request) {
   }
 }
 
+// A push says what happened; the words are ours.
+const WORDS = {
+  en: { visitor: (door) => `Somebody is at ${door}`, test: "This is how it rings", other: "Something happened at home" },
+  de: { visitor: (door) => `Besuch: ${door}`, test: "So klingelt es", other: "Zuhause ist etwas geschehen" },
+  fr: { visitor: (door) => `Quelqu’un est là : ${door}`, test: "Voilà comment ça sonne", other: "Il s’est passé quelque chose à la maison" },
+};
+const SHAKE = [350, 180, 350];
+
 self.addEventListener("push", (event) => {
-  let said = {};
+  let said;
   try {
     said = event.data.json();
   } catch {
-    said = {}; // a notification has to be shown for each push
+    said = {}; // something has to be shown for each push
   }
+  const words = WORDS[navigator.language.slice(0, 2)] ?? WORDS.en;
+  const body = { visitor: () => words.visitor(said.door), test: () => words.test }[said.event] ?? (() => words.other);
   event.waitUntil(
-    self.registration.showNotification(said.title ?? "Meshdoor", {
-      body: said.body ?? "",
-      tag: said.tag ?? "meshdoor",
+    self.registration.showNotification(said.home ?? "Meshdoor", {
+      body: body(),
+      tag: said.press ?? said.event ?? "meshdoor",
       icon: "/icons/icon-192.png",
       badge: "/icons/icon-192.png",
       renotify: true,
       requireInteraction: true,
-      vibrate: [350, 180, 350],
+      vibrate: SHAKE,
     }),
   );
 });

@@ -99,6 +99,15 @@ test("only so many questions at once; the rest wait, and time out", async () => 
   assert.deepEqual(await Promise.all(asked.slice(0, 2)), ["one", "late"]);
 });
 
+test("a person is waited for", async () => {
+  const { line, sip, home, clock } = await attached();
+  const asked = line.ask("hand_over", { call: "1", to: "hall" });
+  const [{ id }] = home.take().map(JSON.parse);
+  for (let i = 0; i < 10; i += 1) { clock.advance(2400); sip.tell("\r\n"); home.tell("\r\n"); }
+  home.tell({ id, answer: { to: "Hall" } });
+  assert.equal((await asked).to, "Hall");
+});
+
 test("what happens in the home", async () => {
   const { line, home } = await attached();
   const heard = [];

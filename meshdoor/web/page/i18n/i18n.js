@@ -8,17 +8,21 @@ export const TABLES = { en, de, fr };
 export const NAMES = { en: "English", de: "Deutsch", fr: "Français" };
 
 let language = "en";
+let locale = "en"; // with the region of the person: it says how times are written
 let plural = new Intl.PluralRules("en");
 
 /** Take the first of these that we speak. */
 export function choose(wanted) {
   language = wanted.map((tag) => tag.slice(0, 2).toLowerCase()).find((tag) => tag in TABLES) ?? "en";
+  const regions = [...wanted, ...(globalThis.navigator?.languages ?? [])];
+  locale = regions.find((tag) => tag.slice(0, 2).toLowerCase() === language) ?? language;
   plural = new Intl.PluralRules(language);
   return language;
 }
 
+/** For dates and times. */
 export function current() {
-  return language;
+  return locale;
 }
 
 /** The text of a key. Throws for a key that is in no table: that is a fault of ours. */
@@ -35,11 +39,11 @@ export function tOr(key, otherwise, values) {
 }
 
 export function clock(milliseconds) {
-  return new Intl.DateTimeFormat(language, { hour: "2-digit", minute: "2-digit" }).format(milliseconds);
+  return new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" }).format(milliseconds);
 }
 
 export function date(milliseconds) {
-  return new Intl.DateTimeFormat(language, { day: "numeric", month: "long", year: "numeric" }).format(milliseconds);
+  return new Intl.DateTimeFormat(locale, { day: "numeric", month: "long", year: "numeric" }).format(milliseconds);
 }
 
 /** "Today", "Yesterday", or the date of a day. */
@@ -47,7 +51,7 @@ export function day(milliseconds, now = Date.now()) {
   const days = Math.round((midnight(now) - midnight(milliseconds)) / 86_400_000);
   if (days === 0) return t("day.today");
   if (days === 1) return t("day.yesterday");
-  return new Intl.DateTimeFormat(language, { weekday: "long", day: "numeric", month: "long" }).format(milliseconds);
+  return new Intl.DateTimeFormat(locale, { weekday: "long", day: "numeric", month: "long" }).format(milliseconds);
 }
 
 function midnight(milliseconds) {

@@ -19,7 +19,7 @@ export async function setPush(on, ask) {
     return pushState();
   }
   if ((await Notification.requestPermission()) !== "granted") return pushState();
-  const { key } = await ask("push", { subscription: null });
+  const { key } = await ask("push");
   const subscription = old ?? await registration.pushManager.subscribe({ userVisibleOnly: true, applicationServerKey: key });
   await ask("push", { subscription: subscription.toJSON() });
   return pushState();

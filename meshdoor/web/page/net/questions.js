@@ -1,6 +1,7 @@
 // Questions to the node, and their answers.
 
 const PATIENCE = 12000; // ms
+const LONGER = { hand_over: 30000 }; // ms: a person is waited for
 const SIDE_BY_SIDE = 6; // the node takes eight at once
 
 /** The node said no, or nothing. `code` is the node's; "lost" and "late" are ours. */
@@ -57,7 +58,7 @@ export class Questions {
       question.timer = this.#clock.set(() => {
         this.#take(id)?.reject(new AskError("late"));
         this.#next();
-      }, PATIENCE);
+      }, LONGER[question.verb] ?? PATIENCE);
       this.#running.set(id, question);
       this.#send(JSON.stringify({ id, ask: question.verb, args: question.args }));
     }

@@ -20,7 +20,10 @@ export function holdButton({ label, name, key, round = false, act }) {
   let asked = null;
   let held = false;
 
-  const say = (words) => { text.textContent = words; };
+  const say = (words) => {
+    text.textContent = words;
+    button.setAttribute("aria-label", words === label ? name : words);
+  };
   const stop = () => {
     clearTimeout(timer);
     timer = null;

@@ -19,7 +19,7 @@ export function round(label, symbol, onclick, { kind = "", pressed, key } = {}) 
 
 /** What a member is doing, as a dot and a word. */
 export function stateOf(member) {
-  const state = member.state ?? "unreachable";
+  const state = (member.state ?? "unreachable").replace(" ", "_");
   const at = member.at && state !== "unreachable" ? ` ${t("state.at", { node: member.at })}` : "";
   return h("span", { class: `state ${state}` }, h("span", { class: "dot" }), tOr(`state.${state}`, "state.unreachable") + at);
 }

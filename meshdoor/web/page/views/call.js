@@ -66,7 +66,10 @@ export class CallLayer {
       top: h("div", { class: "call-top" }),
     };
     video.setAttribute("aria-labelledby", "call-title");
-    video.addEventListener("resize", () => this.#shape());
+    video.addEventListener("resize", () => {
+      if (video.videoWidth) video.style.setProperty("--ratio", String(video.videoWidth / video.videoHeight));
+    });
+    video.addEventListener("click", () => video.classList.toggle("whole")); // upright, its sides are cut a little
     this.#parts = parts;
     this.#root.replaceChildren(h("div", { class: "call", role: "dialog", "aria-modal": "true", "aria-labelledby": "call-title", "aria-describedby": "call-line" },
       parts.glow.element,
@@ -103,11 +106,6 @@ export class CallLayer {
       this.update();
       video.play().catch(() => {});
     }
-  }
-
-  #shape() {
-    const { video } = this.#parts;
-    if (video.videoWidth) video.style.setProperty("--ratio", `${video.videoWidth} / ${video.videoHeight}`);
   }
 
   /** Only what changed: a button that is being held stays the same one. */
@@ -218,10 +216,13 @@ export class CallLayer {
       ["screen", "phone"].includes(role) && ["ready", "free"].includes(state) && id !== this.#app.me.id);
     const give = async (room) => {
       dialog.close();
+      call.handing = true;
+      this.#app.notice(t("call.handing", { name: room.name }));
       try {
         await this.#app.line.ask("hand_over", { call: call.id, to: room.id });
         this.#app.notice(t("call.handed", { name: room.name }), "good");
       } catch (error) {
+        call.handing = false;
         this.#app.notice(this.#app.explain(error), "bad");
       }
     };

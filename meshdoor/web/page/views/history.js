@@ -65,8 +65,9 @@ export class History {
   }
 
   #row(visit) {
-    const missed = visit.result === "missed" || visit.result === "cancelled";
-    const by = visit.by ? t("history.answered", { name: visit.by }) : t("history.answered.nobody");
+    const missed = ["missed", "cancelled", "interrupted"].includes(visit.result);
+    const talked = visit.by ? [visit.by, ...(visit.then ?? [])].join(" → ") : "";
+    const by = talked ? t("history.answered", { name: talked }) : t("history.answered.nobody");
     const result = visit.result === "answered" ? by : tOr(`history.${visit.result}`, "history.missed");
     const opened = visit.opened ? ` · ${t("history.opened", { name: visit.opened })}` : "";
     return h("li", { class: `item visit ${missed ? "missed" : ""}` },

@@ -41,7 +41,7 @@ export class Settings {
     const rows = [["name", me.name], ["home", home?.home_name ?? membership.homeName], ["node", nodeName], ["id", me.id]];
     refill(this.#about,
       ...rows.flatMap(([key, value]) => [h("dt", {}, t(`settings.about.${key}`)), h("dd", {}, value)]),
-      h("dt", {}, t("settings.about.certificate")), h("dd", {}, fingerprint(membership.fingerprint)));
+      h("dt", { class: "whole" }, t("settings.about.certificate")), h("dd", { class: "whole" }, fingerprint(membership.fingerprint)));
   }
 
   /** What only the browser knows, and tells later. */

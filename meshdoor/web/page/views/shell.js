@@ -26,12 +26,15 @@ export class Shell {
   #frame = "";
   #pending = false;
 
-  constructor(app, fragment) {
+  constructor(app) {
     this.#app = app;
-    this.fragment = fragment;
+    this.fragment = takeInvitation();
     this.call = new CallLayer(app, document.getElementById("call"), this.#page);
     this.wall = new Wall(app, document.getElementById("wall"));
-    addEventListener("hashchange", () => this.#route(true));
+    addEventListener("hashchange", () => {
+      this.fragment = takeInvitation() || this.fragment;
+      this.#route(true);
+    });
     app.on("change", () => this.#later());
     app.on("settings", () => this.#dress());
     app.on("notice", ({ text, kind }) => this.#notice(text, kind));
@@ -69,7 +72,7 @@ export class Shell {
 
   #frameNow() {
     const { line } = this.#app;
-    if (!this.#app.membership || this.fragment.startsWith("#pair=")) return "pairing";
+    if (!this.#app.membership || this.fragment) return `pairing ${this.fragment}`;
     return line.state === "refused" || line.state === "moved" ? line.state : "home";
   }
 
@@ -96,7 +99,7 @@ export class Shell {
       this.#main = h("main", { class: `main ${name}`, id: "main" }, this.#view.element);
       this.#nav = h("nav", { class: "menu", "aria-label": t("nav.label") });
       refill(this.#page, h("div", { class: "frame" }, this.#head, this.#main, this.#nav));
-    } else if (frame === "pairing") {
+    } else if (frame.startsWith("pairing")) {
       this.#view = new Pairing(this.#app, this);
       this.#page.replaceChildren(h("main", { class: "alone" }, this.#view.element));
     } else {
@@ -111,7 +114,7 @@ export class Shell {
     refill(this.#head,
       h("div", { class: "head-name" }, home?.home_name ?? membership.homeName),
       h("div", { class: `state ${state}`, role: "status" }, h("span", { class: "dot" }), t(word, { node: nodeName }),
-        line.state === "attached" && h("span", { class: "head-node" }, nodeName)));
+        line.state === "attached" && nodeName && h("span", { class: "head-node" }, nodeName)));
     const current = this.#frame.split(" ")[1];
     refill(this.#nav, ...Object.keys(VIEWS).map((name) => this.#link(name, current)));
   }
@@ -143,4 +146,12 @@ export class Shell {
     while (this.#notices.children.length > 3) this.#notices.firstChild.remove();
     setTimeout(() => notice.remove(), NOTICE);
   }
+}
+
+/** The invitation in the address, if one is there. It is taken out, so that the token stays in no history. */
+function takeInvitation() {
+  const { hash } = location;
+  if (!hash.startsWith("#pair=")) return "";
+  history.replaceState(null, "", location.pathname);
+  return hash;
 }

@@ -1,0 +1,73 @@
+"""What the media engine tells, to whom it concerns."""
+
+from __future__ import annotations
+
+from typing import Any, Protocol
+
+from meshdoor.media import messages as media
+from meshdoor.node import journal
+from meshdoor.node.answering import Answering
+from meshdoor.node.digits import Digits
+from meshdoor.node.house import House
+from meshdoor.node.pressing import Pressing
+from meshdoor.node.stations import Stations
+from meshdoor.node.talking import Talking
+
+
+class Calls(Protocol):
+    """The call service, as far as media concern it."""
+
+    pressing: Pressing
+    answering: Answering
+    talking: Talking
+    stations: Stations
+    digits: Digits
+
+    def publish(self, event: dict[str, Any]) -> None:
+        """Tell who listens."""
+
+
+class MediaEvents:
+    """Call it with each event of the engine."""
+
+    def __init__(self, calls: Calls, house: House) -> None:
+        self._calls = calls
+        self._house = house
+
+    def __call__(self, event: media.Event) -> None:
+        calls = self._calls
+        calls.stations.media_event(event)
+        match event:
+            case media.FirstPacketSent(leg=leg, media="video"):
+                calls.pressing.first_packet(leg)
+            case media.FirstPicture(leg=leg):
+                calls.answering.picture(event)
+                calls.publish({"event": "picture", "leg": leg, "frame": event.frame_number, "at": event.at})
+            case media.PictureLost(leg=leg):
+                calls.publish({"event": "no picture", "leg": leg, "at": event.at})
+            case media.FirstSound(leg=leg):
+                calls.publish({"event": "sound", "leg": leg, "at": event.at})
+            case media.RtpSilence(leg=leg):
+                calls.pressing.silent(leg)
+                calls.answering.silent(leg)
+            case media.LegFailed(leg=leg, reason=reason):
+                journal.warn("media", f"{leg}: {reason}")
+                calls.pressing.silent(leg)
+                calls.answering.silent(leg)
+                calls.talking.legs_lost((leg,))
+            case media.EngineReady():
+                self._house.media = "ready"
+                calls.pressing.engine_back()
+                calls.answering.engine_back()
+            case media.EngineLost(legs=legs, reason=reason):
+                self._house.media = "starting"
+                journal.warn("media", f"the media engine ended ({reason}); it is started again")
+                calls.pressing.legs_lost(legs)
+                calls.answering.legs_lost(legs)
+                calls.talking.legs_lost(legs)
+            case media.DtmfReceived(leg=leg, digit=digit):
+                calls.digits.heard(leg, digit)
+            case media.Device(kind=kind, state="failed", text=text):
+                journal.warn(kind, text)
+            case _:
+                pass
