@@ -18,7 +18,6 @@ from meshdoor.calls.clients import Client, Keying
 from meshdoor.calls.fork import RING_TIMEOUT, Outcome
 from meshdoor.calls.hosts import host_of, member_called, user_of
 from meshdoor.errors import ConfigError, EngineError, LocalProtocolError, NotFound, Refused, SdpError
-from meshdoor.media.messages import Gates
 from meshdoor.mesh.peers import Peer
 from meshdoor.node import journal, media_plan
 from meshdoor.node.call_media import CallMedia
@@ -30,10 +29,9 @@ from meshdoor.node.press import Press
 from meshdoor.node.pressing import Pressing
 from meshdoor.node.relay_plan import answer_station, offer_station
 from meshdoor.node.station_kept import Kept
-from meshdoor.node.station_line import Line, StationMedia, codecs_of
+from meshdoor.node.station_line import DIGIT, Line, StationMedia, Wanting, codecs_of
 from meshdoor.node.talking import Rooms, Settings, Talking
 from meshdoor.sip import events as sip
-from meshdoor.sip.dtmf import RELAY, DtmfInfo
 from meshdoor.sip.flow import Flow, Target
 from meshdoor.sip.headers import NameAddr
 from meshdoor.sip.offers import IncomingOffer
@@ -45,15 +43,12 @@ from meshdoor.trust.roster import Member
 
 # RFC 3261 §21.
 NOT_ACCEPTABLE, UNAVAILABLE, DECLINED = 488, 480, 603
-OPEN: Final = Gates(microphone=True, speaker=True, picture=True)
-ENGINE_PATIENCE: Final = 5.0  # seconds for a media engine that starts: without one nothing can be sent on
 ANSWER_PATIENCE: Final = 10.0  # seconds for a station that is called: it answers by itself
-DIGIT: Final = 0.25  # seconds that a digit takes, with the pause behind it
 SETTLING: Final = 0.3  # seconds until a station that has just answered listens to digits
 TOGETHER: Final = 2.0  # seconds within which all media fall silent when a station is gone
 
 
-class Yard(Rooms, Protocol):
+class Yard(Rooms, Wanting, Protocol):
     """The call service, as seen by what rings for stations."""
 
     @property
@@ -62,9 +57,6 @@ class Yard(Rooms, Protocol):
 
     def everyone(self) -> list[Peer]:
         """All members as they are now, this node included."""
-
-    def want_engine(self) -> None:
-        """The media engine is about to be needed."""
 
 
 class Station:
@@ -222,14 +214,14 @@ class Station:
         """Answer the station's offer in a 183, and ring."""
         host, session, now = event.flow.remote[0], event.session, self._yard.now
         try:
-            line.place = place = await self._open(line, host)
+            place = await line.open(self._yard, host)
             if session.over:
                 return
             plain = self.kept.where.keying is Keying.PLAIN
             line.answer, line.streams = answer_station(event.request.body, place, plain)
             with self._yard.endpoint.acting() as at:
                 session.provisional(183, line.answer, at)
-            await self._start(line)
+            await line.start(self._yard.engine)
         except (EngineError, TimeoutError) as error:
             journal.warn("media", f"{self.name} rings in vain: {error}")
             session.reject(UNAVAILABLE, now())
@@ -257,7 +249,7 @@ class Station:
         try:
             target = self._target or await self._yard.outside.target(where.uri, where.certificate)
             host = target.flow.remote[0]
-            line.place = place = await self._open(line, host)
+            place = await line.open(self._yard, host)
             client = Client(where.keying, host.partition("%")[0], "", where.transport)
             line.plan = offer_station(place, client)
             name = NameAddr("Meshdoor", SipUri("sip", user_of(self.name), None, target.flow.local[0].partition("%")[0]))
@@ -268,22 +260,10 @@ class Station:
             journal.warn("station", f"{self.name} cannot be called: {error}")
             self._hang_up(line)
 
-    async def _open(self, line: Line, host: str) -> Place:
-        """Raises EngineError, TimeoutError."""
-        local = media_plan.local_address(host)
-        self._yard.want_engine()
-        async with asyncio.timeout(ENGINE_PATIENCE):
-            await self._yard.engine.wait_ready()
-            return Place(local, await self._yard.engine.open_leg(line.leg, local), host)
-
-    async def _start(self, line: Line) -> None:
-        """Raises EngineError."""
-        await self._yard.engine.start_leg(line.streams.start(line.leg, OPEN, source=line.leg))
-
     async def _resume(self, line: Line, place: Place) -> None:
         try:
             await self._yard.engine.open_leg(line.leg, place.local, place.opened)
-            await self._start(line)
+            await line.start(self._yard.engine)
         except EngineError as error:
             journal.warn("media", f"nothing comes of {self.name}: {error}")
         self.pressing.engine_back()
@@ -314,7 +294,7 @@ class Station:
 
     async def _flow(self, line: Line) -> None:
         try:
-            await self._start(line)
+            await line.start(self._yard.engine)
         except EngineError as error:
             journal.warn("media", f"nothing comes of {self.name}: {error}")
         line.up.set()
@@ -370,30 +350,14 @@ class Station:
         if press is not None and press.relayed is not None and press.relayed.leg == line.leg:
             self.pressing.hang_up()
         self.talking.leave()
-        self._yard.spawn(self._close(line))
-
-    async def _close(self, line: Line) -> None:
-        if line.place is None:
-            return
-        try:
-            await self._yard.engine.close_leg(line.leg)
-        except EngineError:
-            return  # it died, and the leg with it
+        self._yard.spawn(line.close(self._yard.engine))
 
     async def _type(self, digits: str) -> None:
-        """Digits for the station. Raises nothing: what it does with them cannot be known anyway."""
-        line = self.line
-        if line is None or line.session is None:
+        """Digits for the station, if it is there."""
+        if self.line is None:
             return
-        audio = line.streams.audio
         try:
-            if self.kept.by_info or audio is None or audio.dtmf_payload_type is None:
-                for digit in digits:
-                    with self._yard.endpoint.acting() as now:
-                        line.session.info(bytes(DtmfInfo(digit)), RELAY, now)
-                    await asyncio.sleep(DIGIT)
-            else:
-                await self._yard.engine.dtmf(line.leg, digits)
+            await self.line.type(self._yard, digits, by_info=self.kept.by_info)
         except (EngineError, LocalProtocolError) as error:
             journal.warn("station", f"{self.name} was not sent the digits: {error}")
 
