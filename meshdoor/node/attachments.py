@@ -149,6 +149,10 @@ class Attachments:
         found = self.find(key) if key in self._clients else None
         return None if found is None or found.flow is None else found
 
+    def serves(self, host: str) -> bool:
+        """Is a SIP client of this node at this address?"""
+        return any(placed.client is not None and placed.client.host == host for placed in self._clients.values())
+
     def is_here(self, key: bytes) -> bool:
         """Is a phone attached, to whichever node?"""
         return self.find(key) is not None

@@ -1,7 +1,8 @@
 """SIP clients that register with this node over TLS, TCP or UDP (RFC 3261 §10, RFC 5626), as their accounts let them.
 
 Over a stream the connection on which a client has proven its secret is the way to it, and what comes on it is its own.
-Over UDP, where addresses are easily forged, each call and message that it begins has to prove the secret again.
+Over UDP, where addresses are easily forged, each call and message that it begins has to prove the secret again; and a
+challenge that is larger than a stranger's short REGISTER is sent once that was repeated (`transport.udp`).
 """
 
 from __future__ import annotations
@@ -111,8 +112,8 @@ class Registrations:
         return None if member is None or member.expired(time.time()) else member
 
     def trusts(self, flow: Flow) -> bool:
-        """Is a client that has registered at this address?"""
-        return self._bound(flow) is not None
+        """Is a client at this address, registered or adopted?"""
+        return self._attachments.serves(flow.remote[0].partition("%")[0])
 
     def received(self, event: RequestReceived) -> bool:
         """Answer a REGISTER; False for any other request."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
@@ -24,7 +24,7 @@ from meshdoor.sdp.description import SessionDescription
 from meshdoor.sip import events as sip
 from meshdoor.sip.credentials import Credentials
 from meshdoor.sip.digest import DigestClient
-from meshdoor.sip.flow import Target
+from meshdoor.sip.flow import Flow, Target
 from meshdoor.sip.headers import NameAddr
 from meshdoor.sip.message import Request, Response
 from meshdoor.sip.uri import SipUri, parse_uri
@@ -34,6 +34,7 @@ from tests.fakes.web import FakeWeb
 from tests.media.peer import until
 from tests.node.test_calls import Node, RunningEngine, services
 from tests.transport.ends import End
+from tests.transport.udp_strangers import Stranger
 
 HOST = "127.0.0.1"
 SUITE = "AES_CM_128_HMAC_SHA1_80"
@@ -342,6 +343,33 @@ async def test_a_client_that_registers_is_rung_and_takes_leave(transport: str) -
         assert (await register(home, phone)).status == 200
         assert (await register(home, phone, 0)).status == 200
         await until(lambda: home.row().state == "unreachable")
+
+
+async def test_a_short_registration_pays_for_its_challenge_by_coming_again() -> None:
+    short = (
+        "REGISTER sip:h SIP/2.0\r\nVia: SIP/2.0/UDP h;rport;branch=z9hG4bK1\r\nFrom: <sip:a@h>;tag=1\r\n"
+        "To: <sip:a@h>\r\nCall-ID: 1\r\nCSeq: 1 REGISTER\r\nMax-Forwards: 70\r\n\r\n"
+    )
+    async with registering("UDP") as (home, _):
+        with Stranger(home.hall.calls.outside.tcp.port, HOST) as stranger:
+            stranger.send(short.encode())
+            await asyncio.sleep(0.05)
+            with pytest.raises(BlockingIOError):
+                stranger.sock.recv(1)
+            for _ in range(2):
+                stranger.send(short.encode())
+            assert (await stranger.response()).status == 401
+            assert stranger.got <= stranger.sent
+
+
+async def test_the_address_of_a_client_gets_what_it_is_due() -> None:
+    async with here("UDP") as home:
+        way = Flow("UDP", (HOST, 5060), (HOST, 9))
+        assert not home.hall.calls.endpoint.proven(way)
+        await home.adopt()
+        await home.reached()
+        assert home.hall.calls.endpoint.proven(way)
+        assert not home.hall.calls.endpoint.proven(replace(way, remote=("127.0.0.2", 9)))
 
 
 async def test_a_connection_that_is_gone_takes_its_client_along() -> None:
