@@ -190,7 +190,7 @@ class CallService:
         client = self.client(key)
         if client is not None:
             return client.host
-        node = self._node_of(key)
+        node = self.node_of(key)
         return next((link.address.host for link in self._house.links.links() if link.key == node), "")
 
     def is_browser(self, key: bytes) -> bool:
@@ -209,13 +209,13 @@ class CallService:
         """Until nothing is on with that member any more, nor with a phone that is reached over the same link."""
         if self.outsiders.party(key) is not None:
             return
-        node = self._node_of(key)
+        node = self.node_of(key)
         same = [node, *(peer.key for peer in self._house.everyone() if peer.where == node)]
         if interval is not None or not any(map(self.involves, same)):
             self._house.links.hurry(node, interval)
 
     def note(self, key: bytes, note: dict[str, Any]) -> None:
-        node = self._node_of(key)
+        node = self.node_of(key)
         if node == self._house.membership.identity.key:
             asyncio.get_running_loop().call_soon(self._house.note, node, note)
         else:
@@ -332,10 +332,14 @@ class CallService:
         press = note.get("press")
         self.answering.knocked(key, press if isinstance(press, str) else "")
 
-    def _node_of(self, key: bytes) -> bytes:
+    def node_of(self, key: bytes) -> bytes:
         """Over whose link a member is reached."""
         found = self.attachments.find(key)
         return key if found is None else found.node
+
+    def doors(self) -> list[tuple[bytes, Pressing]]:
+        """The presses that this node carries out: its own, and those of its stations."""
+        return [(self._house.membership.identity.key, self.pressing), *self.stations.pressings()]
 
     @property
     def parts(self) -> tuple[Part, ...]:

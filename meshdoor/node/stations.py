@@ -15,6 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from meshdoor.calls.clients import Client
+from meshdoor.calls.commands import HandedOver
 from meshdoor.control import Json
 from meshdoor.control.server import Verb
 from meshdoor.errors import ConfigError, NotFound, Refused, SipError, UserError
@@ -26,6 +27,7 @@ from meshdoor.node.arguments import Args, checked
 from meshdoor.node.attachments import MAX_CLIENTS, Attachments
 from meshdoor.node.house import House
 from meshdoor.node.press import Press
+from meshdoor.node.pressing import Pressing
 from meshdoor.node.station import Station, Yard
 from meshdoor.node.station_kept import MAX_CODE, Kept, Known, hashed, read
 from meshdoor.ratelimit import KeyedRateLimit
@@ -59,6 +61,7 @@ class Stations:
         self.begun: list[Callable[[bytes, Press], None]] = []  # told of each press, with the key of the station
         self.over: list[Callable[[bytes, Press], None]] = []
         self.answered: list[Callable[[bytes, Press, bytes], None]] = []  # and with who answered
+        self.handed: list[Callable[[Press, HandedOver], None]] = []  # told what became of a hand-over
         self.opens: Callable[[str], None] = lambda name: None  # told which station this node opens, by its name
         self._yard = yard
         self._house = house
@@ -105,6 +108,10 @@ class Stations:
     def find(self, key: bytes) -> Station | None:
         """The station of that key, if this node rings for it."""
         return self._stations.get(key)
+
+    def pressings(self) -> list[tuple[bytes, Pressing]]:
+        """The presses of each, by its key."""
+        return [(key, station.pressing) for key, station in self._stations.items()]
 
     def release(self) -> None:
         """Open the station that this node opens. Raises Refused."""
@@ -341,6 +348,11 @@ class Stations:
             for listener in self.over:
                 listener(key, press)
 
+        def handed(press: Press, command: HandedOver) -> None:
+            for listener in self.handed:
+                listener(press, command)
+
+        station.pressing.handed.append(handed)
         station.pressing.begun.append(begun)
         station.pressing.answered.append(answered)
         station.pressing.over.append(over)
