@@ -16,12 +16,11 @@ import re
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
-from ipaddress import ip_address
 from typing import Final
 
 from meshdoor.calls.names import EVERYONE, fold
 from meshdoor.errors import ConfigError, SipError
-from meshdoor.sip.uri import SipUri, unescape
+from meshdoor.sip.uri import SipUri, is_address, unescape
 
 MAX_TEXT: Final = 1 << 20  # characters of one file
 MAX_SHOWN: Final = 120
@@ -238,7 +237,7 @@ def _entry(found: Found, alias: str, contact: SipUri) -> str:
     """A contact at the house is a name; a device at an address is adopted under one; any other stays as it is."""
     if contact.host.lower() in found.domains or contact.host.lower() in LOCAL:
         return unescape(contact.user or EVERYONE)
-    if not _is_address(contact.host):
+    if not is_address(contact.host):
         return str(contact)
     known = next((device for device in found.devices if device.uri == str(contact)), None)
     if known is None:
@@ -273,11 +272,3 @@ def _short(text: str) -> str:
 def _quoted(text: str) -> str:
     """A string of TOML, which those of JSON are."""
     return json.dumps(text, ensure_ascii=False).replace("\x7f", "\\u007f")
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True

@@ -11,11 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Final
 
 from meshdoor.errors import NotFound, SipError
-from meshdoor.sip.uri import SipUri, unescape
+from meshdoor.sip.uri import SipUri, is_address, unescape
 from meshdoor.trust.roster import Roster
 
 EVERYONE: Final = "everyone"
@@ -54,7 +53,7 @@ class Names:
         name = host.lower().rstrip(".")
         if name in {self.domain.lower().rstrip("."), *(each.lower() for each in self.hosts)}:
             return True
-        return "." not in name and not _is_address(name)
+        return "." not in name and not is_address(name)
 
     def routed(self, name: str) -> tuple[str, ...] | None:
         """The route of that name, if there is one."""
@@ -131,11 +130,3 @@ def _bare(text: str) -> str:
     text = text.strip()
     start, end = text.find("<"), text.rfind(">")
     return text[start + 1 : end] if 0 <= start < end else text
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return True

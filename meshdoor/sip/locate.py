@@ -10,13 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
-from ipaddress import ip_address
 from itertools import accumulate
 from typing import Final
 
 from meshdoor.errors import SipError
 from meshdoor.sip.flow import DEFAULT_PORT, SECURE_PORT
-from meshdoor.sip.uri import SipUri
+from meshdoor.sip.uri import SipUri, is_address
 
 MAX_RECORDS: Final = 16  # of one answer that are looked at
 MAX_HOPS: Final = 16
@@ -91,7 +90,7 @@ def locate(
         wanted = "TLS"
     if wanted not in ("", *spoken) or (safe and wanted != "TLS"):
         raise SipError(f"{uri.host}: SIP over {wanted.lower()} is not spoken here", 503)
-    if _is_address(uri.host):
+    if is_address(uri.host):
         transport = wanted or "UDP"
         return (Hop(transport, uri.host, uri.port or _port(transport)),)
     hops: list[Hop] = []
@@ -151,7 +150,7 @@ def _in_order(servers: list[Srv], choose: Callable[[int], int]) -> Iterable[Srv]
 
 
 def _addresses(name: str, transport: str, port: int) -> Generator[Question, Iterable[Record], list[Hop]]:
-    if _is_address(name):
+    if is_address(name):
         return [Hop(transport, name, port)]
     records = yield Question(name, Address)
     return [Hop(transport, record.host, port) for record in list(records)[:MAX_RECORDS] if isinstance(record, Address)]
@@ -163,11 +162,3 @@ def _name(name: str) -> str:
 
 def _port(transport: str) -> int:
     return SECURE_PORT if transport == "TLS" else DEFAULT_PORT
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host.partition("%")[0])
-    except ValueError:
-        return False
-    return True
