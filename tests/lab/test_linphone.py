@@ -150,5 +150,7 @@ def results(directory: Path) -> list[int]:
     connection = sqlite3.connect(f"file:{path}?mode=ro", uri=True)
     try:
         return [row[0] for row in connection.execute("SELECT status FROM call_history ORDER BY id")]
+    except sqlite3.OperationalError:  # it is being written
+        return []
     finally:
         connection.close()
