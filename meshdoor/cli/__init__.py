@@ -24,6 +24,7 @@ VERBS = {
     "enrol": ("enrol",),
     "phone": ("phone",),
     "adopt": ("adopt",),
+    "pin": ("pin",),
     "ring": ("ring",),
     "answer": ("answer", "decline", "hangup"),
     "handover": ("handover",),

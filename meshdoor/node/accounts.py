@@ -1,7 +1,7 @@
 """Accounts of SIP clients that have no key to sign with (JsSIP, SIP.js): they register by digest over a WebSocket.
 
-Such a client is a phone like any other. This node made a key for it and kept nothing of it but the public half: it is
-the member's name. Of the secret, which is shown once, it keeps what it takes to check it, in `sip.json`:
+Such a client is a phone like any other. This node made a key for it, which is the member's name; what it signs with
+that is up to `openers`. Of the secret, which is shown once, it keeps what it takes to check it, in `sip.json`:
 
     {USER: {"key": hex, "SHA-256": H(A1), "MD5": H(A1), "media": "srtp"|"dtls"}}
 
@@ -24,6 +24,7 @@ from meshdoor.node import journal
 from meshdoor.node.arguments import Args, checked
 from meshdoor.node.attachments import Attachments
 from meshdoor.node.house import House
+from meshdoor.node.openers import KeepKey, keep_no_key
 from meshdoor.node.phones import OpenWeb
 from meshdoor.node.web import Cut, Send, SipFlow
 from meshdoor.ratelimit import KeyedRateLimit
@@ -32,7 +33,7 @@ from meshdoor.sip.digest import make_ha1
 from meshdoor.sip.message import Request, Response, parse_message
 from meshdoor.sip.registrar import ALGORITHMS, REALM, Registered, Registrar
 from meshdoor.transport.websocket import message_in
-from meshdoor.trust.identity import Identity, device_id, is_key
+from meshdoor.trust.identity import Identity, is_key
 from meshdoor.trust.roster import Member
 
 DOMAIN: Final = "home.arpa"
@@ -83,14 +84,15 @@ class Accounts:
         self._attachments = attachments
         self._save = save
         self._accounts = {user: found for user, found in list(stored.items())[:MAX_ACCOUNTS] if _is_account(found)}
+        self.keep_key: KeepKey = keep_no_key
         self._registrar = Registrar(self._ha1)
         self._tries = KeyedRateLimit(*TRIES)
 
     async def add(self, desk: Desk, server: str, wanted: Wanted) -> Json:
         """Make an account: {joined, id, server, user, domain, secret}. Raises UserError."""
-        key = Identity.generate().key
-        user, secret = device_id(key)[:9].replace("-", ""), secrets.token_urlsafe(SECRET)
-        member = await self._keep(desk, key, wanted, (user, secret))
+        identity = Identity.generate()
+        user, secret = identity.device_id[:9].replace("-", ""), secrets.token_urlsafe(SECRET)
+        member = await self._keep(desk, identity, wanted, (user, secret))
         account = {"server": server, "user": user, "domain": DOMAIN, "secret": secret}
         return {"joined": member.name, "id": member.device_id} | account
 
@@ -98,17 +100,18 @@ class Accounts:
         """An account that was somewhere else, under the name and the secret that its client has. Raises UserError."""
         if user in self._accounts and self._member(self._accounts[user]) is not None:
             raise Refused(f"there is an account {user} already")
-        member = await self._keep(desk, Identity.generate().key, wanted, (user, secret))
+        member = await self._keep(desk, Identity.generate(), wanted, (user, secret))
         return {"joined": member.name, "id": member.device_id, "user": user}
 
-    async def _keep(self, desk: Desk, key: bytes, wanted: Wanted, proof: tuple[str, str]) -> Member:
+    async def _keep(self, desk: Desk, identity: Identity, wanted: Wanted, proof: tuple[str, str]) -> Member:
         """What it takes to check its secret. `proof` is user and secret."""
-        user, secret = proof
+        (user, secret), key = proof, identity.key
         kept = {each: found for each, found in self._accounts.items() if self._member(found) is not None}
         member = desk.admit_client(key, wanted.name, wanted.permissions, wanted.until)
         hashed = {algorithm: make_ha1(algorithm, user, REALM, secret) for algorithm in ALGORITHMS}
         self._accounts = kept | {user: {"key": key.hex(), "media": str(wanted.media)} | hashed}
         await asyncio.to_thread(self._save, self._accounts)
+        await self.keep_key(identity)
         return member
 
     @property

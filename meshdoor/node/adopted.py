@@ -1,7 +1,7 @@
 """SIP clients that were adopted: members that cannot pair, reached from this node at the address they were given.
 
-This node makes a key for each and keeps only the public half: it is the member's name. The others know what the roster
-says and, from the note on phones, how it is to be called; the address stays here, in `adopted.json`:
+This node makes a key for each, which is the member's name; what it signs with that is up to `openers`. The others know
+what the roster says and, from the note on phones, how it is to be called; the address stays here, in `adopted.json`:
 
     {KEY: {"uri": "sip:kitchen@192.168.1.30;transport=tcp", "media": "srtp"|"dtls"|"plain", "certificate"?: hex of DER}}
 
@@ -24,6 +24,7 @@ from meshdoor.node import journal
 from meshdoor.node.arguments import Args, checked
 from meshdoor.node.attachments import MAX_CLIENTS, Attachments
 from meshdoor.node.house import House
+from meshdoor.node.openers import KeepKey, keep_no_key
 from meshdoor.sip.flow import Target
 from meshdoor.sip.message import Response
 from meshdoor.sip.uri import SipUri
@@ -98,6 +99,7 @@ class Adopted:
         self._lines = lines
         self._save = save
         self._places = dict(_read(stored))
+        self._keep_key: KeepKey = keep_no_key
         self._asking: dict[bytes, asyncio.Task[None]] = {}
         self._tasks: asyncio.TaskGroup | None = None
 
@@ -105,6 +107,10 @@ class Adopted:
         """Where the clients are that were adopted here."""
         members = self._house.membership.roster.members
         return [place.uri for key, place in self._places.items() if key in members]
+
+    def keep_keys(self, keep: KeepKey) -> None:
+        """From now on `keep` gets what clients sign with."""
+        self._keep_key = keep
 
     def table(self, desk: Desk) -> dict[str, Verb]:
         """By name, for the control server."""
@@ -126,8 +132,10 @@ class Adopted:
         if twin is not None:
             raise Refused(f"{members[twin].name} is at {place.uri}", f"meshdoor revoke {members[twin].name}")
         product = await self._ask(place)
-        key = Identity.generate().key
+        identity = Identity.generate()
+        key = identity.key
         member = desk.admit_client(key, name, permissions)
+        await self._keep_key(identity)
         self._places = kept | {key: place}
         await asyncio.to_thread(self._save, {each.hex(): found.stored() for each, found in self._places.items()})
         self._follow(key)

@@ -7,16 +7,19 @@ of them is done in the other (RFC 7092 §3.1.1). Media passes directly between t
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from meshdoor.calls import plan
 from meshdoor.calls.hosts import host_of, user_of
-from meshdoor.errors import LocalProtocolError
+from meshdoor.errors import LocalProtocolError, SipError
 from meshdoor.mesh.frames import State as Busy
 from meshdoor.node import journal
 from meshdoor.node.attachments import Attachments
 from meshdoor.node.calling import Desk
 from meshdoor.sip import events as sip
+from meshdoor.sip.dtmf import DtmfInfo
 from meshdoor.sip.flow import Target
 from meshdoor.sip.headers import NameAddr
 from meshdoor.sip.message import Response
@@ -36,13 +39,29 @@ CHALLENGES: Final = frozenset({401, 407})  # what only this node can answer
 CARRIED: Final = frozenset({"INFO", "MESSAGE"})
 
 
-class Bridge:
-    """One call: `near` came in, `far` is ours. `client` is the key of whichever end is one."""
+@dataclass(frozen=True, slots=True)
+class Ends:
+    """Whose call it is: the keys of the client and of the other member, and whether the client was called."""
 
-    def __init__(self, near: UasSession, far: UacSession, client: bytes) -> None:
+    client: bytes
+    member: bytes
+    called: bool
+
+
+def nobody_listens(bridge: Bridge, digit: str) -> bool:
+    """Digits are for the other end."""
+    return False
+
+
+class Bridge:
+    """One call: `near` came in, `far` is ours. `client` is the key of whichever end is one, `member` of the other."""
+
+    def __init__(self, near: UasSession, far: UacSession, ends: Ends) -> None:
         self.near = near
         self.far = far
-        self.client = client
+        self.client = ends.client
+        self.member = ends.member
+        self.of_client: Session = far if ends.called else near
         self.offered: dict[Session, IncomingOffer] = {}  # by the session that carries it on
         near.context = far.context = self
 
@@ -50,6 +69,11 @@ class Bridge:
     def over(self) -> bool:
         """Are both sessions?"""
         return self.near.over and self.far.over
+
+    @property
+    def answered(self) -> bool:
+        """Did somebody answer, and is it on?"""
+        return self.far.phase is Phase.CONFIRMED and not self.near.over
 
     @property
     def busy(self) -> Busy:
@@ -70,6 +94,7 @@ class Bridges:
         self._desk = desk
         self._attachments = attachments
         self._bridges: set[Bridge] = set()
+        self.typed: Callable[[Bridge, str], bool] = nobody_listens  # told what a client types in a call
 
     def to_client(self, event: sip.IncomingInvite, caller: Member, callee: Member) -> None:
         """A member calls a client."""
@@ -79,7 +104,7 @@ class Bridges:
             event.session.reject(status or UNAVAILABLE, self._desk.now())
             return
         name = NameAddr(caller.name, SipUri("sip", user_of(caller.name), None, found.flow.local[0].partition("%")[0]))
-        self._join(event, Target(found.uri, found.flow, caller=name), callee.key)
+        self._join(event, Target(found.uri, found.flow, caller=name), Ends(callee.key, caller.key, called=True))
 
     def from_client(self, event: sip.IncomingInvite, caller: Member, callee: Member) -> None:
         """A client, who has proven that it is a member, calls one."""
@@ -88,7 +113,8 @@ class Bridges:
         if status or target is None:
             event.session.reject(status or UNAVAILABLE, self._desk.now())
             return
-        self._join(event, target, caller.key, ((ASSERTED, f"<sip:phone@{host_of(caller.key)}>"),))
+        asserted = ((ASSERTED, f"<sip:phone@{host_of(caller.key)}>"),)
+        self._join(event, target, Ends(caller.key, callee.key, called=False), asserted)
 
     def handle(self, event: sip.SessionEvent) -> bool:
         """False for what is about no session of a bridge."""
@@ -107,11 +133,18 @@ class Bridges:
         bridge = None if event.session is None else event.session.context
         if not isinstance(bridge, Bridge) or event.session is None:
             return False
-        if event.request.method in CARRIED:
+        if self._taken(bridge, event):
+            self._desk.endpoint.respond(event, 200)
+        elif event.request.method in CARRIED:
             self._desk.spawn(self._carry(event, bridge.other(event.session)))
         else:
             self._desk.endpoint.respond(event, NOT_ALLOWED, (("Allow", ", ".join(sorted(CARRIED))),))
         return True
+
+    def find(self, client: bytes, member: bytes) -> Bridge | None:
+        """The call of these two that was answered."""
+        found = (each for each in self._bridges if (each.client, each.member) == (client, member))
+        return next((each for each in found if each.answered), None)
 
     def dismissed(self, key: bytes) -> None:
         """A client that may not be here any more."""
@@ -124,17 +157,28 @@ class Bridges:
         """Is a call with this client on?"""
         return any(bridge.client == key for bridge in self._bridges)
 
+    def _taken(self, bridge: Bridge, event: sip.RequestReceived) -> bool:
+        """A digit that the client types for this node, which the other end does not get to know."""
+        request = event.request
+        if request.method != "INFO" or event.session is not bridge.of_client or not bridge.answered:
+            return False
+        try:
+            info = DtmfInfo.parse(request.content_type or "", request.body)
+        except SipError:
+            return False
+        return self.typed(bridge, info.digit)
+
     def _obstacle(self) -> int:
         return FULL if len(self._bridges) >= MAX_BRIDGES else 0
 
     def _join(
-        self, event: sip.IncomingInvite, target: Target, client: bytes, headers: tuple[tuple[str, str], ...] = ()
+        self, event: sip.IncomingInvite, target: Target, ends: Ends, headers: tuple[tuple[str, str], ...] = ()
     ) -> None:
         offer = event.request.body
         if not offer:
             event.session.reject(UNSUITABLE, self._desk.now())
             return
-        bridge = Bridge(event.session, self._desk.endpoint.invite(target, offer, headers), client)
+        bridge = Bridge(event.session, self._desk.endpoint.invite(target, offer, headers), ends)
         self._bridges.add(bridge)
         self._look_at(bridge)
 

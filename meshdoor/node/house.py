@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -68,6 +68,7 @@ class House:
         self.outside_name: Callable[[bytes], str] = _no_name  # of who rings with the house and is no member
         self.attached: Callable[[Peer], Peer] = _as_it_is  # how a phone is, wherever it is attached
         self.adopted: list[Callable[[], Iterable[SipUri]]] = []  # where the devices of others are that belong to it
+        self.by_code: Callable[[], Collection[bytes]] = tuple  # which clients of this node open by a code
         self.watchers: list[Callable[[], None]] = []  # told whenever a peer or this node looks different
         self.sip_port = config.sip.port
         self._advertised = config.sip.announce

@@ -34,6 +34,7 @@ from meshdoor.node.history import History
 from meshdoor.node.house import House
 from meshdoor.node.lock import Audit, LockService
 from meshdoor.node.membership import Membership
+from meshdoor.node.openers import Kept
 from meshdoor.node.opening import Openings, lock_of
 from meshdoor.node.pairing import PairingDesk
 from meshdoor.node.phone_part import LoadWeb, Parts, PhonePart
@@ -45,6 +46,7 @@ from meshdoor.node.sip_identity import SipIdentity
 from meshdoor.node.station_lock import CodeActuator
 from meshdoor.node.status import describe
 from meshdoor.node.terminal import typed_line
+from meshdoor.node.unlocking import open_for_clients
 from meshdoor.node.verbs import Verbs
 from meshdoor.store.ledger import Ledger
 from meshdoor.store.state import LEDGER, StateDirectory, Table
@@ -127,6 +129,8 @@ class Node:
             verbs_of_mesh = Verbs(house, time.time(), self._config.mesh.port)
             phones = self._phones(calls, openings, verbs_of_mesh, handovers)
             adopted = await self._adopted(stack, calls, openings)
+            kept = Kept(self._table(Table.OPENERS), partial(self._state.save_table, Table.OPENERS))
+            openers = open_for_clients(calls, house, openings, kept, (adopted, phones))
             verbs = (
                 verbs_of_mesh.table()
                 | CallVerbs(calls).table()
@@ -135,6 +139,7 @@ class Node:
                 | HistoryVerbs(house, self._history).table()
                 | phones.table()
                 | adopted.table(phones.desk)
+                | openers.table()
                 | calls.stations.table()
             )
             await stack.enter_async_context(serve(self._state.path, verbs))

@@ -19,6 +19,7 @@ from meshdoor.node.history import History
 from meshdoor.node.homeview import HomeView, Rows
 from meshdoor.node.house import House
 from meshdoor.node.notifying import Notifying
+from meshdoor.node.openers import KeepKey
 from meshdoor.node.opening import Openings
 from meshdoor.node.phone_asks import HandOver, PhoneAsks
 from meshdoor.node.phone_verbs import PhoneVerbs
@@ -80,6 +81,11 @@ class PhonePart:
         """Serve SIP clients that register by digest, too, and those that set themselves up."""
         self._accounts = self.house.clients = accounts
         self._provisioning = self.house.provisions = Provisioning(accounts, self.desk, find_gate, self._start.open)
+
+    def keep_keys(self, keep: KeepKey) -> None:
+        """Who keeps what the clients of digest accounts sign with."""
+        if self._accounts is not None:
+            self._accounts.keep_key = keep
 
     def table(self) -> dict[str, Verb]:
         """By name, for the control server."""

@@ -129,8 +129,8 @@ def settings(account: Mapping[str, Json], gate: Gate, media: Keying, *, verified
             "incoming_calls_early_media": 1,
             "verify_server_certs": int(verified),
             "verify_server_cn": int(verified),
-            "use_info": 0,
-            "use_rfc2833": 1,
+            "use_info": 1,  # digits end at this node: a code is none of the door's business
+            "use_rfc2833": 0,
         },
         "proxy_0": {
             "reg_proxy": f"<{server}>",

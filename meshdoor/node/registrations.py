@@ -1,8 +1,9 @@
 """SIP clients that register with this node over TLS, TCP or UDP (RFC 3261 §10, RFC 5626), as their accounts let them.
 
 Over a stream the connection on which a client has proven its secret is the way to it, and what comes on it is its own.
-Over UDP, where addresses are easily forged, each call and message that it begins has to prove the secret again; and a
-challenge that is larger than a stranger's short REGISTER is sent once that was repeated (`transport.udp`).
+Over UDP, where addresses are easily forged, each call that it begins has to prove the secret again; and a challenge
+that is larger than a stranger's short REGISTER is sent once that was repeated (`transport.udp`). Over anything but TLS
+each message has to prove it, and the proof is good for that message alone: it may open a door.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -73,12 +75,18 @@ class Binding:
     timer: asyncio.TimerHandle
 
 
+def nobody_reads(event: RequestReceived, sender: Member) -> bool:
+    """Messages are not taken."""
+    return False
+
+
 class Registrations:
     """`accounts` is set once there may be some."""
 
     def __init__(self, desk: Desk, house: House, attachments: Attachments) -> None:
         self.accounts: Accounts | None = None
         self.sleepers: Sleepers | None = None
+        self.written: Callable[[RequestReceived, Member], bool] = nobody_reads  # told what a client writes
         self._desk = desk
         self._house = house
         self._attachments = attachments
@@ -92,7 +100,7 @@ class Registrations:
             return STRANGER
         if request.method == "REGISTER":
             return None
-        if request.method not in BEGINS or flow.transport != "UDP" or self._bound(flow) is None:
+        if request.method not in BEGINS or not _asked(request, flow) or self._bound(flow) is None:
             return STRANGER
         try:
             found = accounts.authenticate(request, flow.remote[0])
@@ -102,12 +110,12 @@ class Registrations:
             return Fault(401, "who is it?", tuple(_challenges(found)))
         if len(self._proven) >= MAX_PROVEN:
             self._proven.popitem(last=False)
-        self._proven[request.call_id, flow] = accounts.member_of(found)
+        self._proven[_what(request), flow] = accounts.member_of(found)
         return None
 
     def caller(self, request: Request, flow: Flow) -> Member | None:
         """The client that sent a request, if that is proven."""
-        key = self._bound(flow) if flow.transport in STREAMS else self._proven.get((request.call_id, flow))
+        key = self._proven.get((_what(request), flow)) if _asked(request, flow) else self._bound(flow)
         member = None if key is None else self._house.membership.roster.member(key)
         return None if member is None or member.expired(time.time()) else member
 
@@ -116,7 +124,9 @@ class Registrations:
         return self._attachments.serves(flow.remote[0].partition("%")[0])
 
     def received(self, event: RequestReceived) -> bool:
-        """Answer a REGISTER; False for any other request."""
+        """Answer a REGISTER, or a message of a client; False for any other request."""
+        if event.request.method == "MESSAGE" and event.session is None and event.flow.transport in OUTSIDE:
+            return self._message(event)
         if event.request.method != "REGISTER" or self.accounts is None:
             return False
         try:
@@ -129,6 +139,11 @@ class Registrations:
         with self._desk.endpoint.acting() as now:
             event.transaction.respond(answered, now)
         return True
+
+    def _message(self, event: RequestReceived) -> bool:
+        sender = self.caller(event.request, event.flow)
+        self._proven.pop((_what(event.request), event.flow), None)
+        return sender is not None and self.written(event, sender)
 
     def lost(self, flow: Flow) -> None:
         """A connection is gone."""
@@ -180,6 +195,16 @@ class Registrations:
     def _name(self, key: bytes) -> str:
         member = self._house.membership.roster.members.get(key)
         return "a client" if member is None else member.name
+
+
+def _asked(request: Request, flow: Flow) -> bool:
+    """Does the connection, or the address, not prove enough for this?"""
+    return flow.transport == "UDP" or (flow.transport == "TCP" and request.method == "MESSAGE")
+
+
+def _what(request: Request) -> str:
+    """What a proof is good for: a call, or this one message."""
+    return request.call_id if request.method != "MESSAGE" else f"{request.call_id} {request.via.branch}"
 
 
 def _challenges(response: Response) -> list[tuple[str, str]]:

@@ -71,6 +71,7 @@ class Verbs:
             newcomers=[dataclasses.replace(n, since=n.since + offset) for n in house.newcomers()],
             alarms=house.peers.alarms(loop_time),
             now=time.time(),
+            by_code=house.by_code(),
         )
 
     async def status(self, args: Args) -> Json:
@@ -142,6 +143,7 @@ class Verbs:
         everyone = [(member, False) for member in roster.members.values()]
         everyone += [(member, True) for member in roster.revoked.values()]
         names = {member.key: member.name for member, _ in everyone}
+        by_code = self._house.by_code()
         return [
             {
                 "name": member.name,
@@ -152,6 +154,7 @@ class Verbs:
                 "by": names.get(member.admitted_by),
                 "until": member.until,
                 "revoked": revoked,
+                "by_code": member.key in by_code,
             }
             for member, revoked in sorted(everyone, key=lambda entry: (entry[1], entry[0].seniority))
         ]

@@ -10,6 +10,7 @@
     web.json          the fingerprints of the certificates that phones were paired with
     sip.json          what it takes to check the secrets of SIP clients that register by digest
     adopted.json      where the SIP clients are that were adopted here
+    openers.json      the keys with which this node opens locks for SIP clients, and hashes of their codes
     web.pem, ca.pem   key and certificate of the page, and of the authority that phones may trust
     sip.pem           the authority of the certificate that SIP devices are shown
     push.pem          the key that signs messages to push services (RFC 8292)
@@ -64,6 +65,7 @@ class Table(StrEnum):
     ADOPTED = "adopted.json"
     STATIONS = "stations.json"
     SLEEPERS = "sleepers.json"
+    OPENERS = "openers.json"
 
 
 class Keys(StrEnum):
