@@ -26,7 +26,7 @@ from meshdoor.media import rehearsal
 from meshdoor.media.background import wait_for_workers
 from meshdoor.media.bundle import Bundle
 from meshdoor.media.channel import Channel, ChannelOwner
-from meshdoor.media.leg import Leg
+from meshdoor.media.leg import Leg, Studio
 from meshdoor.media.messages import (
     AUDIO,
     MAX_MESSAGE,
@@ -58,6 +58,7 @@ from meshdoor.media.messages import (
 from meshdoor.media.outbox import Outbox
 from meshdoor.media.path import Path as Way
 from meshdoor.media.path import UdpPath
+from meshdoor.media.relay import Relay
 from meshdoor.media.studio import NodeStudio
 from meshdoor.media.webrtc_leg import WebrtcLeg
 
@@ -77,6 +78,7 @@ class Engine:
         self._clock = clock
         self._studio: NodeStudio | None = None
         self._legs: dict[str, Leg] = {}
+        self._relays: dict[str, Relay] = {}  # by the leg that is the source
         self._ticker: asyncio.TimerHandle | None = None
         self._next_statistics = 0.0
         self._opening: dict[str, asyncio.Task[None]] = {}
@@ -86,7 +88,7 @@ class Engine:
         self._handlers: dict[type, Callable[[Any], Answer | None]] = {
             Hello: self._hello,
             OpenLeg: self._open,
-            StartLeg: lambda command: self._leg(command.leg).start(command),
+            StartLeg: self._start,
             Gate: lambda command: self._leg(command.leg).gate(command.gates),
             CloseLeg: self._close_leg,
             KeyFrame: lambda command: self._devices.key_frame(),
@@ -200,6 +202,8 @@ class Engine:
         studio = self._devices
         if command.webrtc:
             return None
+        if command.dtls:
+            return self._open_dtls(command)
         sound = UdpPath(command.local, command.audio_port)
         try:
             pictures = UdpPath(command.local, command.video_port)
@@ -207,6 +211,22 @@ class Engine:
             sound.close()
             raise
         return self._keep(Leg(command.leg, *self._channels(command.leg, sound, pictures), studio, self.emit))
+
+    def _open_dtls(self, command: OpenLeg) -> LegOpened:
+        from meshdoor.media.dtls import Certificate
+        from meshdoor.media.dtls_leg import DtlsLeg, DtlsPath
+
+        certificate = Certificate()
+        sound = DtlsPath(command.local, 0, certificate)
+        try:
+            pictures = DtlsPath(command.local, 0, certificate)
+        except EngineError:
+            sound.close()
+            raise
+        channels = self._channels(command.leg, sound, pictures)
+        return self._keep(
+            DtlsLeg(command.leg, certificate, (sound, pictures), channels, (self._devices, self.emit))
+        )
 
     async def _open_webrtc(self, command: OpenLeg) -> LegOpened:
         await self._prepare().wait()
@@ -230,6 +250,24 @@ class Engine:
             self._tick()
         return leg.opened
 
+    def _start(self, command: StartLeg) -> None:
+        leg = self._leg(command.leg)
+        leg.studio = self._studio_of(command)
+        leg.start(command)
+
+    def _studio_of(self, command: StartLeg) -> Studio:
+        """Whose media a leg has. Raises EngineError."""
+        studio, source = self._devices, command.source
+        if not source:
+            return studio
+        if source == command.leg:
+            if source not in self._relays:
+                self._relays[source] = Relay((studio.audio_ssrc, studio.video_ssrc), self._clock)
+            return self._relays[source].source
+        if source not in self._relays:
+            raise EngineError(f"{source} is no source")
+        return self._relays[source].branch
+
     def _close_leg(self, command: CloseLeg) -> LegStatistics:
         opening = self._opening.pop(command.leg, None)
         if opening is not None:
@@ -240,6 +278,7 @@ class Engine:
 
     def _end(self, name: str) -> LegStatistics:
         leg = self._legs.pop(name)
+        self._relays.pop(name, None)
         last = leg.close()
         if isinstance(leg, WebrtcLeg):
             self._spawn(leg.aclose())

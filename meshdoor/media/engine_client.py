@@ -109,6 +109,10 @@ class Engine:
         ports = (before.audio_port, before.video_port) if before is not None else (0, 0)
         return await self._open(OpenLeg(leg, local, *ports))
 
+    async def open_dtls(self, leg: str, local: str) -> LegOpened:
+        """A leg to a SIP client that makes its keys by DTLS. One in an engine that died cannot be opened again."""
+        return await self._open(OpenLeg(leg, local, dtls=True))
+
     async def open_webrtc(self, leg: str, addresses: Sequence[str], servers: Sequence[IceServer] = ()) -> LegOpened:
         """A leg to a browser, which may find it at these addresses of this host. One in an engine that died cannot be
         opened again: the browser would have to be told."""

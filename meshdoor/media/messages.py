@@ -61,7 +61,7 @@ class OpenLeg:
     scope). Answer: `LegOpened`. Ports other than 0 are those that the leg had in an engine that died.
 
     `webrtc`: towards a browser, over ICE and DTLS-SRTP; then `addresses` are others of this host to be found at, and
-    the ports mean nothing.
+    the ports mean nothing. `dtls`: towards a SIP client that makes its keys by DTLS.
     """
 
     leg: str
@@ -71,6 +71,7 @@ class OpenLeg:
     webrtc: bool = False
     addresses: tuple[str, ...] = ()
     ice_servers: tuple[IceServer, ...] = ()
+    dtls: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +99,15 @@ class IceRemote:
 
 
 @dataclass(frozen=True, slots=True)
+class DtlsRemote:
+    """What a SIP client says of its keys: `fingerprint` as in `a=fingerprint`. `client`: this end opens the
+    association."""
+
+    fingerprint: str
+    client: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Address:
     """Where to send to. An IPv6 link-local host carries its scope: `fe80::1%eth0`."""
 
@@ -110,7 +120,8 @@ class StreamPlan:
     """What offer and answer agreed on for one medium.
 
     `codec` is the name in upper case: H264, VP8, OPUS, PCMU, PCMA, G722. `rtcp` is None with rtcp-mux. `feedback`
-    are the values of rtcp-fb that the peer takes or gives: "nack", "nack pli", "ccm fir".
+    are the values of rtcp-fb that the peer takes or gives: "nack", "nack pli", "ccm fir". With `dtls` the keys are
+    made between the ends.
     """
 
     direction: str
@@ -125,6 +136,7 @@ class StreamPlan:
     rx_key: MasterKey | None = None
     rtcp: Address | None = None
     feedback: tuple[str, ...] = ()
+    dtls: DtlsRemote | None = None
 
     @property
     def sends(self) -> bool:
@@ -153,6 +165,9 @@ class StartLeg:
     """Media flows from now on. Sent again for the same leg, it changes the plan; keys that stay the same go on where
     they were. A medium that is None is closed.
 
+    `source`: instead of this node's devices it has the media of another leg, which was started before (`relay`); a leg
+    that names itself is such a source.
+
     A WebRTC leg needs `ice`, once: its media flow when a way to the peer was found, under keys of DTLS; `LegFailed`
     tells that there is none, or none any more.
     """
@@ -162,6 +177,7 @@ class StartLeg:
     video: StreamPlan | None = None
     gates: Gates = Gates()
     ice: IceRemote | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,13 +258,14 @@ class Ready:
 @dataclass(frozen=True, slots=True)
 class LegOpened:
     """Ports for the SDP. RTCP without rtcp-mux is received one port higher. `ice` is that of a WebRTC leg, whose
-    media share one port."""
+    media share one port; `fingerprint` (as behind `a=fingerprint:`) that of a leg that makes its keys by DTLS."""
 
     audio_port: int
     video_port: int
     audio_ssrc: int
     video_ssrc: int
     ice: IceDescription | None = None
+    fingerprint: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -122,10 +122,10 @@ class Answering:
         self._obey()
         return ended
 
-    def knocked(self, door: bytes) -> None:
-        """Somebody pressed again at a door."""
+    def knocked(self, door: bytes, press: str = "") -> None:
+        """Somebody pressed again at a door, or at a station for which another node rings."""
         for number, visit in self._visits.items():
-            if visit.door == door:
+            if door == visit.door or (press and press == visit.press):
                 self._visitors.pressed(number)
         self._obey()
 
@@ -272,7 +272,8 @@ class Answering:
             return
         try:
             place = media_plan.Place(visit.local, visit.opened, peer)
-            visit.answer, visit.streams = media_plan.answer(offer, place)
+            able = media_plan.able_for(self._desk.client(visit.door))
+            visit.answer, visit.streams = media_plan.answer(offer, place, able=able)
         except SdpError as error:
             journal.warn("sdp", f"an offer cannot be used: {error}")
             visit.session.reject(488, self._desk.now())

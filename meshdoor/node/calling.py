@@ -7,6 +7,7 @@ from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from meshdoor.calls.clients import Client, Keying
 from meshdoor.config import IceServer
 from meshdoor.errors import EngineError
 from meshdoor.media.engine_client import Engine
@@ -65,6 +66,9 @@ class Desk(Protocol):
     def is_browser(self, key: bytes) -> bool:
         """Does this member take WebRTC, rather than SDES?"""
 
+    def client(self, key: bytes) -> Client | None:
+        """How this member wants its media, if it is a SIP client."""
+
     def findable(self) -> Findable:
         """How browsers find this node now."""
 
@@ -90,7 +94,7 @@ class Desk(Protocol):
         """Look again whether this node rings or talks."""
 
 
-async def open_leg(desk: Desk, leg: str, local: str, browser: bool) -> LegOpened:
+async def open_leg(desk: Desk, leg: str, local: str, browser: bool, client: Client | None = None) -> LegOpened:
     """A leg from the address `local`; a browser may find others of this node. Raises EngineError.
 
     An engine that starts is waited for a little; one that is there and has much to do, for as long as it takes.
@@ -100,6 +104,8 @@ async def open_leg(desk: Desk, leg: str, local: str, browser: bool) -> LegOpened
             await desk.engine.wait_ready()
     except TimeoutError:
         raise EngineError("the media engine is not there yet") from None
+    if client is not None and client.keying is Keying.DTLS:
+        return await desk.engine.open_dtls(leg, local)
     if not browser:
         return await desk.engine.open_leg(leg, local)
     findable = desk.findable()

@@ -49,6 +49,7 @@ class Setting:
     desk: Desk
     owner: Owner
     camera: bool = False
+    media: Callable[[Desk, str, str], CallMedia] = CallMedia
 
 
 class Conversation:
@@ -58,7 +59,7 @@ class Conversation:
         self.number = number
         self.call = call
         self.name = setting.desk.name_of(call.peer)
-        self.media = CallMedia(setting.desk, f"call-{number}", self.name)
+        self.media = setting.media(setting.desk, f"call-{number}", self.name)
         self.session: UacSession | UasSession | None = None
         self._desk = setting.desk
         self._owner = setting.owner

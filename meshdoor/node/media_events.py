@@ -10,6 +10,7 @@ from meshdoor.node.answering import Answering
 from meshdoor.node.digits import Digits
 from meshdoor.node.house import House
 from meshdoor.node.pressing import Pressing
+from meshdoor.node.stations import Stations
 from meshdoor.node.talking import Talking
 
 
@@ -19,6 +20,7 @@ class Calls(Protocol):
     pressing: Pressing
     answering: Answering
     talking: Talking
+    stations: Stations
     digits: Digits
 
     def publish(self, event: dict[str, Any]) -> None:
@@ -34,6 +36,7 @@ class MediaEvents:
 
     def __call__(self, event: media.Event) -> None:
         calls = self._calls
+        calls.stations.media_event(event)
         match event:
             case media.FirstPacketSent(leg=leg, media="video"):
                 calls.pressing.first_packet(leg)

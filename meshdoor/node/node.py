@@ -9,8 +9,10 @@ import signal
 import socket
 import sys
 import time
+from collections.abc import Coroutine
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from meshdoor.config import Config, check_name
 from meshdoor.control import Json
@@ -24,20 +26,27 @@ from meshdoor.mesh.mdns import Mdns
 from meshdoor.mesh.peers import PeerTable
 from meshdoor.node import hardware, journal, systemd
 from meshdoor.node.accounts import Accounts
+from meshdoor.node.adopted import Adopted
 from meshdoor.node.calls import CallService
+from meshdoor.node.dialling import Dialling
 from meshdoor.node.handover import HandOvers
 from meshdoor.node.history import History
 from meshdoor.node.house import House
-from meshdoor.node.lock import Audit
+from meshdoor.node.lock import Audit, LockService
 from meshdoor.node.membership import Membership
+from meshdoor.node.openers import Kept
 from meshdoor.node.opening import Openings, lock_of
 from meshdoor.node.pairing import PairingDesk
 from meshdoor.node.phone_part import LoadWeb, Parts, PhonePart
+from meshdoor.node.pipe_part import run_pipe
 from meshdoor.node.recall import HistoryVerbs
-from meshdoor.node.reporting import Reporting, opening_of, tell_opening
+from meshdoor.node.reporting import Reporting, StationReports, opening_of, tell_opening
 from meshdoor.node.ringing import CallVerbs
+from meshdoor.node.sip_identity import SipIdentity
+from meshdoor.node.station_lock import CodeActuator
 from meshdoor.node.status import describe
 from meshdoor.node.terminal import typed_line
+from meshdoor.node.unlocking import open_for_clients
 from meshdoor.node.verbs import Verbs
 from meshdoor.store.ledger import Ledger
 from meshdoor.store.state import LEDGER, StateDirectory, Table
@@ -51,6 +60,7 @@ SAVE_PEERS = 30.0  # seconds between two looks whether an address is new; nothin
 ENROL_RETRY = 5.0  # seconds, at first
 BOOT = (Path("/boot/firmware"), Path("/boot"))
 ENROLMENT = "meshdoor.enrol"
+CODE_PULSE = 3.0  # seconds in which a panel that was sent its code is sent no other
 ONCE = "It is tried again; a file that another device has used is good no more"
 
 
@@ -112,12 +122,15 @@ class Node:
             if lock is not None:
                 await stack.enter_async_context(lock)
             openings = Openings(house, lock)
-            calls = self._calls = CallService(self._config, house)
+            calls = self._calls = CallService(self._config, house, SipIdentity(self._config, house, self._state))
             handovers = HandOvers(house, calls)
             self._history = await self._keep_history(stack, calls)
             await stack.enter_async_context(calls.running())
             verbs_of_mesh = Verbs(house, time.time(), self._config.mesh.port)
             phones = self._phones(calls, openings, verbs_of_mesh, handovers)
+            adopted = await self._adopted(stack, calls, openings)
+            kept = Kept(self._table(Table.OPENERS), partial(self._state.save_table, Table.OPENERS))
+            openers = open_for_clients(calls, house, openings, kept, (adopted, phones))
             verbs = (
                 verbs_of_mesh.table()
                 | CallVerbs(calls).table()
@@ -125,27 +138,40 @@ class Node:
                 | openings.table()
                 | HistoryVerbs(house, self._history).table()
                 | phones.table()
+                | adopted.table(phones.desk)
+                | openers.table()
+                | calls.stations.table()
             )
             await stack.enter_async_context(serve(self._state.path, verbs))
-            async with asyncio.TaskGroup() as tasks:
-                self._tasks = tasks
-                running = [
-                    tasks.create_task(house.run()),
-                    tasks.create_task(self._follow_interfaces()),
-                    tasks.create_task(self._keep_addresses()),
-                    tasks.create_task(systemd.feed_watchdog()),
-                    tasks.create_task(self._begin(enrolment, interactive)),
-                    tasks.create_task(phones.run()),
-                ]
-                if self._history is not None:
-                    running.append(tasks.create_task(self._history.run()))
-                self._greet()
-                await self._stop.wait()
-                systemd.notify("STOPPING=1")
-                for task in running:
-                    task.cancel()
+            beside = [phones.run(), adopted.run(), self._begin(enrolment, interactive), *self._outside(calls)]
+            await self._live(beside)
             self._save_peers()
         journal.say("stopped", "this node has stopped")
+
+    async def _live(self, beside: list[Coroutine[Any, Any, None]]) -> None:
+        """Until told to stop."""
+        work = [self._house.run(), self._follow_interfaces(), self._keep_addresses(), systemd.feed_watchdog(), *beside]
+        if self._history is not None:
+            work.append(self._history.run())
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            running = [tasks.create_task(each) for each in work]
+            self._greet()
+            await self._stop.wait()
+            systemd.notify("STOPPING=1")
+            for task in running:
+                task.cancel()
+
+    async def _adopted(self, stack: contextlib.AsyncExitStack, calls: CallService, openings: Openings) -> Adopted:
+        """The SIP clients and door stations that this node knows; a station with a code is a lock of this node."""
+        stations = calls.stations
+        code_lock = LockService(self._membership, CodeActuator(stations), "", CODE_PULSE, self._opened)
+        stations.opens = partial(openings.take, await stack.enter_async_context(code_lock))
+        stations.load(self._table(Table.STATIONS), partial(self._state.save_table, Table.STATIONS))
+        saved = partial(self._state.save_table, Table.ADOPTED)
+        adopted = Adopted(self._house, calls, self._table(Table.ADOPTED), saved)
+        self._house.adopted += (adopted.uris, stations.uris)
+        return adopted
 
     def _become(self, enrolment: Path | None) -> None:
         """A newcomer with an enrolment is built as what it will be. A bad file is told of when it is used."""
@@ -170,6 +196,10 @@ class Node:
             return None
         history = History(self._house, ledger, self._state.path, calls.snapshot)
         calls.answering.snap = history.snap
+        reports = StationReports(self._house)
+        calls.stations.begun.append(reports.begun)
+        calls.stations.answered.append(reports.answered)
+        calls.stations.over.append(reports.over)
         return history
 
     def _phones(self, calls: CallService, openings: Openings, verbs: Verbs, handovers: HandOvers) -> PhonePart:
@@ -180,10 +210,22 @@ class Node:
         known = self._config, self._state, self._house, calls.listen, openings, self._history
         parts = Parts(*known, rows, handovers.of_phone)
         part = PhonePart(parts, calls.attachments, self._table(Table.PHONES), self._load_web)
-        part.desk.ended.append(calls.dismiss)
+        part.desk.ended.append(calls.comings.dismiss)
         stored, state = self._table(Table.SIP), self._state
-        part.take_clients(Accounts(self._house, calls.attachments, stored, partial(state.save_table, Table.SIP)))
+        accounts = Accounts(self._house, calls.attachments, stored, partial(state.save_table, Table.SIP))
+        part.take_clients(accounts, calls.gate)
+        calls.registrations.accounts = accounts
         return part
+
+    def _outside(self, calls: CallService) -> list[Coroutine[Any, Any, None]]:
+        """What goes on beside for stations, for whom the settings name outside the home, and for scripts."""
+        calls.outsiders.folder = calls.sleepers.folder = self._state.path
+        calls.sleepers.load(self._table(Table.SLEEPERS), partial(self._state.save_table, Table.SLEEPERS))
+        work: list[Coroutine[Any, Any, None]] = [calls.stations.run(), calls.outsiders.run(calls.button.routed)]
+        if self._config.sip.pipe:
+            dialling = Dialling(self._config, self._house, calls)
+            work.append(run_pipe(self._config.sip.pipe, dialling, calls.outsiders.open_account))
+        return work
 
     def _opened(self, audit: Audit) -> None:
         """The lock of this node was asked to open."""

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
 
+from meshdoor.calls.clients import Client
 from meshdoor.media.engine_client import Engine
 from meshdoor.media.messages import FirstPicture, Gates, LegOpened, StartLeg
 from meshdoor.media.suites import suites
@@ -94,6 +95,9 @@ class FakeDesk:
 
     def address(self, key: bytes) -> str:
         return "127.0.0.1" if self.street.carries(self.member.key, key) else ""
+
+    def client(self, key: bytes) -> Client | None:
+        return None
 
     def is_browser(self, key: bytes) -> bool:
         return self.street.desks[key].member.role is Role.PHONE

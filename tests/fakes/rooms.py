@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from meshdoor.calls import plan
+from meshdoor.calls.clients import Client
 from meshdoor.config import IceServer
 from meshdoor.errors import EngineError
 from meshdoor.media.engine_client import Engine
@@ -152,6 +153,9 @@ class FakeRooms:
 
     def address(self, key: bytes) -> str:
         return "127.0.0.1"
+
+    def client(self, key: bytes) -> Client | None:
+        return None
 
     def is_browser(self, key: bytes) -> bool:
         """Phones speak WebRTC, and nothing else."""

@@ -18,7 +18,7 @@ from meshdoor.mesh.frames import State as Busy
 from meshdoor.node import calls as module
 from meshdoor.node.calls import MAX_LISTENERS, CallService
 from meshdoor.node.house import House
-from meshdoor.node.pressing import Press
+from meshdoor.node.press import Press
 from tests.fakes.desks import PressEngine
 from tests.media.peer import until
 from tests.mesh.nodes import turn_until
