@@ -24,12 +24,22 @@ A file is TOML, found at `--config FILE`, else `config.toml` in the state direct
     secret_file = "flat42.secret"   # its password
     proxy = "sip:proxy.example.org;transport=tls"   # else what the name servers say of the domain
 
+    [camera]                    # its pictures (meshdoor/settings/camera.py); which camera: [media] camera
+    masks = ["0,0,25,100"]      # what nobody is to see, in percent: left, top, width, height
+
     [lock]                      # makes this node a lock, as role = "lock" does
     of = "Front door"           # the door that it opens, by its name; "" for all of them
     pulse = 3.0                 # seconds that it stays open
+    relay = "gpio:23"           # what moves the bolt (meshdoor/settings/lock.py); simulated if there is none
+
+    [devices]                   # buttons, relays and sensors (meshdoor/settings/devices.py)
+    buttons = ["gpio:17"]
 
     [calls]
     auto_answer = ["Hall"]      # rooms whose calls and pages are answered here without a person: names or ids
+
+    [screen]                    # the screen on the wall (meshdoor/settings/screen.py)
+    theme = "dark"
 
     [web]                       # the page of phones; a screen serves it when there is a phone
     port = 8443                 # TCP; 0 takes any
@@ -59,6 +69,11 @@ from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import unquote
 
 from meshdoor.errors import ConfigError
+from meshdoor.settings.camera import CameraConfig
+from meshdoor.settings.devices import DevicesConfig, OutputPin, check_once
+from meshdoor.settings.lock import check_relay
+from meshdoor.settings.screen import ScreenConfig
+from meshdoor.settings.sound import SoundConfig
 
 SYSTEM_FILE = Path("/etc/meshdoor/config.toml")
 MAX_NAME = 64
@@ -115,7 +130,10 @@ class CallsConfig:
 class MediaConfig:
     """The devices. What is not there is stood in for, and `meshdoor status` of the node's log says so.
 
-    camera: `card` (a synthetic test card), `none`, a video file, a V4L2 device or an `rtsp://` URL.
+    camera: `auto` (what is found, else the test card; at a screen none), `card` (a synthetic test card), `none`,
+    `rpicam` (a Pi camera; `rpicam:1` is the second), a V4L2 device such as `/dev/video0`, an `rtsp://` URL or a video
+    file.
+    display: `auto` or `sdl` (a screen, at a node that is one).
     microphone: `tone`, `tone:HERTZ`, `silence` or a WAV file. speaker, display: `null`, or `file`, which writes what
     was heard and seen to `out_dir`. bitrate is in bits a second.
     """
@@ -123,7 +141,7 @@ class MediaConfig:
     camera: str = field(default="card", repr=False)  # an RTSP URL may hold a password
     microphone: str = "tone"
     speaker: str = "null"
-    display: str = "null"
+    display: str = "auto"
     out_dir: str = ""
     width: int = 1280
     height: int = 720
@@ -133,10 +151,20 @@ class MediaConfig:
 
 @dataclass(frozen=True, slots=True)
 class LockConfig:
-    """A lock at this node: the name of the door it opens, and for how many seconds."""
+    """A lock at this node: the name of the door it opens, for how many seconds, and what moves its bolt."""
 
     of: str = ""
     pulse: float = 3.0
+    relay: str = field(default="", repr=False)  # an address may hold a password
+    relay_off: str = field(default="", repr=False)
+    relay_pulses: bool = False
+
+    def __post_init__(self) -> None:
+        check_relay(self.relay, self.relay_off, self.relay_pulses)
+
+    def pin(self) -> OutputPin | None:
+        """Where its relay is, if it is at a pin of this node."""
+        return OutputPin.parse(self.relay) if self.relay.startswith("gpio:") else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,12 +231,16 @@ class Config:
     ring: RingConfig = field(default_factory=RingConfig)
     calls: CallsConfig = field(default_factory=CallsConfig)
     media: MediaConfig = field(default_factory=MediaConfig)
+    screen: ScreenConfig = field(default_factory=ScreenConfig)
+    sound: SoundConfig = field(default_factory=SoundConfig)
+    camera: CameraConfig = field(default_factory=CameraConfig)
     lock: LockConfig | None = None
     web: WebConfig = field(default_factory=WebConfig)
     notify: NotifyConfig = field(default_factory=NotifyConfig)
     routes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     accounts: tuple[AccountConfig, ...] = ()
     log: LogConfig = field(default_factory=LogConfig)
+    devices: DevicesConfig = field(default_factory=DevicesConfig)
 
     def __post_init__(self) -> None:
         check_name(self.name)
@@ -229,6 +261,8 @@ class Config:
             check_name(self.lock.of, "lock.of")
             if not 0.1 <= self.lock.pulse <= MAX_PULSE:
                 raise ConfigError(f"lock.pulse: {self.lock.pulse} is not from 0.1 to {MAX_PULSE:.0f} seconds")
+            if (pin := self.lock.pin()) is not None:
+                check_once([pin.gpio, *self.devices.pins()])
 
 
 @dataclass(frozen=True, slots=True)

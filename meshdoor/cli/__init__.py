@@ -39,6 +39,7 @@ VERBS = {
     "backup": ("export", "import"),
     "identity": ("id",),
     "reset": ("reset",),
+    "install": ("install", "uninstall"),
     "demo": ("demo",),
 }  # by the module that has them, in the order of the help
 

@@ -34,6 +34,8 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _files(options: argparse.Namespace) -> list[Json]:
+    from meshdoor.store.lasting import lasts
+    from meshdoor.store.location import SYSTEM
     from meshdoor.store.state import StateDirectory, Table
 
     path = state_path(options)
@@ -46,6 +48,10 @@ def _files(options: argparse.Namespace) -> list[Json]:
     if any(damages):
         hint = "a node mends it when it starts; where it comes back, the SD card is wearing out"
         return [{"check": "files", "level": "warning", "text": text, "hint": hint} for text in damages if text]
+    if path == SYSTEM and not lasts(path):  # another one was chosen by a person
+        text = f"{path} is in memory only: after a power cut this node would be in no home"
+        hint = "give it a partition of its own, mounted there (docs/hardware.md: a card that is only read)"
+        return [{"check": "files", "level": "warning", "text": text, "hint": hint}]
     return [{"check": "files", "level": "ok", "text": f"the files in {path} are as they should be", "hint": ""}]
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from meshdoor.cli.output import Subparsers, state_path
+from meshdoor.errors import StateError
 
 if TYPE_CHECKING:
     from meshdoor.config import Config
@@ -64,11 +66,21 @@ def settings(options: argparse.Namespace) -> Config:
 
 def run(options: argparse.Namespace) -> int:
     chosen = settings(options)
+    _check_owner(state_path(options))
     from meshdoor.node import journal
     from meshdoor.node.node import run_node
 
     journal.configure(chosen.log.format)
     return run_node(chosen, state_path(options), options.enrol, sys.stdin.isatty(), load_web)
+
+
+def _check_owner(state: Path) -> None:
+    """Root may look after the state of an installed node, but what a node of root writes it could not read again."""
+    if os.geteuid() == 0 and state.is_dir() and state.stat().st_uid != 0:
+        raise StateError(
+            f"{state} is of the node that is installed here, which is not root",
+            "it runs as a service: systemctl status meshdoor; for another node: --state DIR",
+        )
 
 
 def load_web() -> WebFactory:

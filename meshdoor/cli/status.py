@@ -74,12 +74,22 @@ def render(document: Json) -> str:
         parts.append("\n".join(_newcomers(document)))
     if by_code := [row["name"] for row in document["members"] if row.get("by_code")]:
         parts.append(f"Opens by code: {', '.join(by_code)}.")
+    parts += ["\n".join(lines) for lines in (list(_devices(document)),) if lines]
     parts += [style(f"! {alarm['text']}. {alarm['hint']}", "red") for alarm in document["alarms"]]
     parts += [style(f"! {warning}.", "yellow") for warning in document.get("warnings", ())]
     if document["home"] is not None and document["node"]["state"] != "revoked":
         sentence = document["press"]["text"]
         parts.append(style(sentence[0].upper() + sentence[1:] + ".", "bold"))
     return "\n\n".join(parts)
+
+
+def _devices(document: Json) -> Iterator[str]:
+    """What does not work, here and elsewhere, and what stands in for devices that are not here."""
+    for row in document["members"]:
+        yield from (style(f"! {row['name']} has {trouble}", "red") for trouble in row["trouble"])
+    for device in document["node"]["devices"]:
+        if device["state"] == "stand-in":
+            yield style(f"{device['kind']}: {device['text']}", "yellow")
 
 
 def _newcomers(document: Json) -> Iterator[str]:

@@ -14,6 +14,7 @@ from meshdoor.errors import EngineError
 from meshdoor.media.audio_encoder import AudioEncoder, encoder
 from meshdoor.media.channel import Channel
 from meshdoor.media.digits import DigitSender
+from meshdoor.media.echo import Duplex, Open
 from meshdoor.media.messages import Device, StreamPlan
 from meshdoor.media.metronome import Metronome
 from meshdoor.media.microphone import Microphone
@@ -63,6 +64,8 @@ class Talk:
         tell: Callable[[Device], None] = lambda _: None,
     ) -> None:
         self.metronome = Metronome(self._beat)
+        self.duplex: Duplex = Open()
+        self.muted = False  # what is sent is silence
         self._microphone = microphone
         self._clock = clock
         self._tell = tell
@@ -112,6 +115,7 @@ class Talk:
         piece = self._microphone.read()
         if piece is None:
             return
+        piece = self.duplex.said(bytes(len(piece)) if self.muted else piece)
         now = self._clock()
         for track in tuple(self._tracks.values()):
             if track.outlet.watched:

@@ -80,10 +80,11 @@ def _safe(leg: str) -> str:
 
 
 def named(text: str, out_dir: Path | None) -> Display | None:
-    """What the settings call `null`, `none`, or `file`, which are PNG files in `out_dir`. Raises EngineError."""
+    """What the settings call `null`, `none`, or `file`, which are PNG files in `out_dir`. `auto` comes here where there
+    is no screen. Raises EngineError."""
     if text == "none":
         return None
-    if text == "null":
+    if text in ("null", "auto"):
         return NullDisplay()
     if text != "file" or out_dir is None:
         raise EngineError(f"there is no display {text!r}")

@@ -19,7 +19,7 @@ import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from meshdoor.errors import EngineError, LocalProtocolError, MeshdoorError
 from meshdoor.media import rehearsal
@@ -30,6 +30,7 @@ from meshdoor.media.leg import Leg, Studio
 from meshdoor.media.messages import (
     AUDIO,
     MAX_MESSAGE,
+    SOUNDS,
     VIDEO,
     Answer,
     Capture,
@@ -46,11 +47,15 @@ from meshdoor.media.messages import (
     LegOpened,
     LegStatistics,
     Message,
+    Mute,
+    Near,
     OpenLeg,
     Ping,
     Prepare,
     Ready,
+    ShowWall,
     Snapshot,
+    SoundCommand,
     StartLeg,
     decode,
     encode,
@@ -61,6 +66,9 @@ from meshdoor.media.path import UdpPath
 from meshdoor.media.relay import Relay
 from meshdoor.media.studio import NodeStudio
 from meshdoor.media.webrtc_leg import WebrtcLeg
+
+if TYPE_CHECKING:
+    from meshdoor.media.wall import Wall
 
 log = logging.getLogger(__name__)
 
@@ -95,7 +103,11 @@ class Engine:
             Capture: lambda command: self._devices.capture(command.on),
             Prepare: self._load,
             Dtmf: lambda command: self._leg(command.leg).dtmf(command.digits),
+            **dict.fromkeys(SOUNDS, self._sound),
             Snapshot: self._snapshot,
+            Mute: self._mute,
+            ShowWall: lambda command: self._wall.tell(command.state),
+            Near: lambda command: self._wall.near(),
             GetStatistics: self._statistics,
             Ping: lambda command: None,
         }
@@ -165,6 +177,12 @@ class Engine:
         if self._studio is None:
             raise EngineError("the first command is Hello")
         return self._studio
+
+    @property
+    def _wall(self) -> Wall:
+        if self._devices.wall is None:
+            raise EngineError("there is no screen on the wall")
+        return self._devices.wall
 
     def _leg(self, name: str) -> Leg:
         leg = self._legs.get(name)
@@ -283,6 +301,12 @@ class Engine:
         if isinstance(leg, WebrtcLeg):
             self._spawn(leg.aclose())
         return last
+
+    def _mute(self, command: Mute) -> None:
+        self._devices.sound.talk.muted = command.on
+
+    def _sound(self, command: SoundCommand) -> None:
+        self._devices.sound.handle(command)
 
     def _snapshot(self, command: Snapshot) -> None:
         path = Path(command.path)

@@ -43,15 +43,20 @@ from meshdoor.media.messages import (
     LegOpened,
     LegStatistics,
     Message,
+    Mute,
+    Near,
     OpenLeg,
     Ping,
     Prepare,
     Ready,
+    ShowWall,
     Snapshot,
+    SoundCommand,
     StartLeg,
     decode,
     encode,
 )
+from meshdoor.wall.model import WallState
 
 log = logging.getLogger(__name__)
 
@@ -161,8 +166,23 @@ class Engine:
     async def dtmf(self, leg: str, digits: str) -> None:
         await self._ask(Dtmf(leg, digits), Done)
 
+    async def sound(self, command: SoundCommand) -> None:
+        """What is heard besides voices."""
+        await self._ask(command, Done)
+
     async def snapshot(self, path: str, leg: str | None = None) -> None:
         await self._ask(Snapshot(path, leg), Done)
+
+    async def mute(self, on: bool) -> None:
+        """One engine forgets it when it dies."""
+        await self._ask(Mute(on), Done)
+
+    async def show_wall(self, state: WallState) -> None:
+        """Raises EngineError where there is no screen on the wall."""
+        await self._ask(ShowWall(state), Done)
+
+    async def near(self) -> None:
+        await self._ask(Near(), Done)
 
     async def statistics(self) -> EngineStatistics:
         return await self._ask(GetStatistics(), EngineStatistics)

@@ -19,10 +19,13 @@ from dataclasses import dataclass, field
 from meshdoor.config import IceServer
 from meshdoor.media import wire
 from meshdoor.rtp.srtp_keys import MasterKey
+from meshdoor.settings.camera import CameraConfig
+from meshdoor.wall.model import WallState
 
 MAX_MESSAGE = 128 * 1024  # bytes of a datagram; below the send buffer of a socket pair
 
 AUDIO, VIDEO = "audio", "video"
+OK, IDLE, STAND_IN, FAILED = "ok", "idle", "stand-in", "failed"  # states of a device
 SENDRECV, SENDONLY, RECVONLY, INACTIVE = "sendrecv", "sendonly", "recvonly", "inactive"
 
 
@@ -37,12 +40,24 @@ class VideoFormat:
 
 
 @dataclass(frozen=True, slots=True)
+class WallFormat:
+    """The window of a screen: over the whole of it unless a size is given; turned clockwise by 0, 90, 180 or 270
+    degrees; written with the font of this file, else one is found."""
+
+    size: tuple[int, int] | None = None
+    turned: int = 0
+    font: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class Hello:
     """The first command: the devices of this node. Answer: `Ready`.
 
-    camera: `card` (the test card), `none`, `rpicam`, a file, a V4L2 device `/dev/video0`, or an `rtsp://` URL.
-    microphone: `tone` or `tone:HERTZ`, `silence`, or a WAV file. speaker, display: `null`, or `file`: what was
-    heard and seen is written to `out_dir`.
+    camera: `auto`, `card` (the test card), `none`, `rpicam`, a file, a V4L2 device `/dev/video0`, or an `rtsp://` URL;
+    `pictures`: what becomes of its pictures.
+    microphone: `auto`, `sdl` or `sdl:NAME` (a sound card), `tone` or `tone:HERTZ`, `silence`, or a WAV file. speaker:
+    `auto`, `sdl` or `sdl:NAME`. speaker, display: `null`, or `file`: what was heard and seen is written to `out_dir`.
+    echo: see `meshdoor.settings.sound`; it matters where both are a sound card.
     """
 
     role: str
@@ -53,6 +68,9 @@ class Hello:
     display: str = "null"
     out_dir: str | None = None
     video: VideoFormat = VideoFormat()
+    echo: str = "auto"
+    wall: WallFormat = WallFormat()
+    pictures: CameraConfig = CameraConfig()
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,11 +237,66 @@ class Dtmf:
 
 
 @dataclass(frozen=True, slots=True)
+class Sounds:
+    """How loud speech is, 0 to 1, and the tones that may ring soon: they are made ready in the background."""
+
+    volume: float = 1.0
+    tones: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Ring:
+    """Ring with this tone or sound file until `Hush`; sent again, with what has changed. Volumes are 0 to 1; after
+    `louder_after` seconds it is as loud as `louder`, if that is not 0."""
+
+    tone: str
+    volume: float = 1.0
+    louder: float = 1.0
+    louder_after: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Hush:
+    """Ring no more."""
+
+
+@dataclass(frozen=True, slots=True)
+class Chime:
+    """A tone, once: `knock`, `opened`, `page`, `alarm`, `test`, or one that rings."""
+
+    tone: str
+    volume: float = 1.0
+
+
+SoundCommand = Sounds | Ring | Hush | Chime
+SOUNDS: tuple[type, ...] = (Sounds, Ring, Hush, Chime)
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """Write a picture to `path` (JPEG, or PNG if it ends so): of the camera, or the last one that a leg showed."""
 
     path: str
     leg: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Mute:
+    """The microphone gives silence, and goes on; or no longer."""
+
+    on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class ShowWall:
+    """All that the screen on the wall is to know, whenever something of it changes."""
+
+    state: WallState
+
+
+@dataclass(frozen=True, slots=True)
+class Near:
+    """Somebody is in front of the screen: it is switched on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -364,8 +437,19 @@ class DtmfReceived:
 
 
 @dataclass(frozen=True, slots=True)
+class Touched:
+    """A person wants this of the node, at the screen on the wall: the actions of `meshdoor.wall`."""
+
+    verb: str
+    args: tuple[str, ...]
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
 class Device:
-    """kind: camera, microphone, speaker, display. state: `ok`, `idle`, or `failed` with a text for a person."""
+    """kind: camera, microphone, speaker, display. state: `ok`, `idle`, `stand-in` (there is no such device, and the
+    text says what stands in for it), or `failed` with a text for a person. Of kind `scene`, `dark` or `ok`: whether
+    the camera sees enough."""
 
     kind: str
     state: str
@@ -405,7 +489,14 @@ Command = (
     | Capture
     | Prepare
     | Dtmf
+    | Sounds
+    | Ring
+    | Hush
+    | Chime
     | Snapshot
+    | Mute
+    | ShowWall
+    | Near
     | GetStatistics
     | Ping
 )
@@ -417,6 +508,7 @@ Event = (
     | PictureLost
     | RtpSilence
     | DtmfReceived
+    | Touched
     | Device
     | LegFailed
     | LegStatistics

@@ -76,7 +76,7 @@ class WavMicrophone(LoopMicrophone):
 
     def __init__(self, path: Path) -> None:
         """Reads the file. Raises EngineError."""
-        samples = _read_file(path)
+        samples = read_file(path)
         if not samples:
             raise EngineError(f"{path}: there is no sound in it")
         super().__init__(samples)
@@ -106,7 +106,8 @@ def _frequency(value: str) -> int:
     return int(value)
 
 
-def _read_file(path: Path) -> bytes:
+def read_file(path: Path) -> bytes:
+    """The sound in a file, ten minutes of it at most. Raises EngineError."""
     resampler = av.AudioResampler(format="s16", layout="mono", rate=RATE)
     samples = bytearray()
     try:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from typing import Protocol
 
 from meshdoor.errors import EngineError
+from meshdoor.media.echo import Duplex, Open
 from meshdoor.media.messages import Device
 from meshdoor.media.metronome import Metronome
 from meshdoor.media.sound import mix
@@ -39,6 +40,7 @@ class Playout:
         self, speaker: Speaker | None, clock: Callable[[], float], tell: Callable[[Device], None] = lambda _: None
     ) -> None:
         self.metronome = Metronome(self._beat)
+        self.duplex: Duplex = Open()
         self._speaker = speaker
         self._clock = clock
         self._tell = tell
@@ -69,7 +71,7 @@ class Playout:
         now = self._clock()
         heard = [piece for voice in tuple(self._voices) if (piece := voice.pull(now)) is not None]
         if self._open and self._speaker is not None:
-            self._speaker.write(mix(heard))
+            self._speaker.write(self.duplex.heard(mix(heard)))
 
     def _open_speaker(self) -> None:
         if self._open or self._speaker is None:

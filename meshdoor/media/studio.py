@@ -5,27 +5,28 @@ from __future__ import annotations
 import asyncio
 import logging
 import secrets
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from meshdoor.errors import EngineError
-from meshdoor.media import display, microphone, speaker, still
+from meshdoor.media import display, still
 from meshdoor.media.audio_receiver import AudioReceiver
-from meshdoor.media.audio_sender import Talk
 from meshdoor.media.background import Background
 from meshdoor.media.camera import CODECS, Camera, CameraCounters
 from meshdoor.media.channel import Channel, Receiver, Sender
 from meshdoor.media.encoder import Coded
 from meshdoor.media.leg import Emit
-from meshdoor.media.messages import Device, Hello, StreamPlan
-from meshdoor.media.playout import Playout
+from meshdoor.media.messages import Device, Event, Hello, StreamPlan
+from meshdoor.media.sound_desk import SoundDesk
 from meshdoor.media.source import open_source
 from meshdoor.media.video_receiver import VideoReceiver
 from meshdoor.media.video_stream import VideoSender, VideoStream
+
+if TYPE_CHECKING:
+    from meshdoor.media.wall import Wall
 
 log = logging.getLogger(__name__)
 
@@ -48,11 +49,9 @@ class NodeStudio:
             opener = partial(open_source, hello.camera, hello.video)
             self._camera = Camera(opener, hello.video, self._coded, self._report)
         out_dir = _made(hello.out_dir)
-        self._microphone = self._found("microphone", lambda: microphone.named(hello.microphone, hello.name))
-        self._display = self._found("display", lambda: display.named(hello.display, out_dir))
-        loudspeaker = self._found("speaker", lambda: speaker.named(hello.speaker, out_dir))
-        self._talk = Talk(self._microphone, time.monotonic, emit)
-        self._playout = Playout(loudspeaker, time.monotonic, emit)
+        self.wall = self._on_the_wall(hello)
+        self._display = self.wall or self._found("display", lambda: display.named(hello.display, out_dir))
+        self.sound = SoundDesk(hello, out_dir, emit)
 
     @property
     def counters(self) -> CameraCounters:
@@ -65,10 +64,10 @@ class NodeStudio:
         return VideoSender(channel, stream) if self._camera is not None else None
 
     def audio_sender(self, channel: Channel, plan: StreamPlan) -> Sender | None:
-        return self._talk.sender(channel, plan) if self._microphone is not None else None
+        return self.sound.talk.sender(channel, plan) if self.sound.microphone is not None else None
 
     def audio_receiver(self, leg: str, channel: Channel, plan: StreamPlan, emit: Emit) -> Receiver | None:
-        return AudioReceiver(leg, plan, self._playout, emit)
+        return AudioReceiver(leg, plan, self.sound.playout, emit)
 
     def video_receiver(self, leg: str, channel: Channel, plan: StreamPlan, emit: Emit) -> Receiver | None:
         return VideoReceiver(leg, channel, plan, self._display, emit) if self._display is not None else None
@@ -89,10 +88,11 @@ class NodeStudio:
         self._files.do(lambda: still.write(picture(), path))
 
     def close(self) -> None:
-        self._talk.close()
-        self._playout.close()
+        self.sound.close()
         if self._camera is not None:
             self._camera.close()
+        if self.wall is not None:
+            self.wall.close()
         self._files.close()
 
     def _found(self, kind: str, make: Callable[[], D | None]) -> D | None:
@@ -118,8 +118,15 @@ class NodeStudio:
     def _coded(self, codec: str, coded: Coded) -> None:
         self._in_loop(self._streams[codec].deliver, coded)
 
-    def _report(self, device: Device) -> None:
-        self._in_loop(self._emit, device)
+    def _on_the_wall(self, hello: Hello) -> Wall | None:
+        if hello.display not in ("sdl", "auto"):
+            return None
+        from meshdoor.media import wall  # a door needs none of it
+
+        return wall.found(hello.display, hello.wall, self._report)
+
+    def _report(self, event: Event) -> None:
+        self._in_loop(self._emit, event)
 
     def _in_loop(self, function: Callable[[T], None], argument: T) -> None:
         """From the camera's thread; what comes while the loop closes is of no use any more."""

@@ -12,7 +12,7 @@ from typing import Any
 
 from meshdoor.calls import orders, plan
 from meshdoor.calls.commands import Ending
-from meshdoor.calls.incoming import State
+from meshdoor.calls.incoming import Incoming, State
 from meshdoor.calls.visitors import Visitors
 from meshdoor.control import Json
 from meshdoor.errors import EngineError, Refused, SdpError
@@ -83,6 +83,10 @@ class Answering:
             {"visit": number, "door": self._desk.name_of(visit.door), "state": str(visit.state).lower()}
             for number, visit in self._visitors.visits.items()
         ]
+
+    def standing(self) -> list[tuple[Visit, Incoming]]:
+        """The same, with all that is known."""
+        return [(self._visits[number], visit) for number, visit in self._visitors.visits.items()]
 
     def talks(self) -> list[Talk]:
         """With the visitor whom somebody here talks with."""

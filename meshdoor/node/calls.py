@@ -31,6 +31,7 @@ from meshdoor.node.calling import Findable
 from meshdoor.node.comings import Comings
 from meshdoor.node.digits import Digits
 from meshdoor.node.house import House
+from meshdoor.node.introducing import camera, hello
 from meshdoor.node.listening import keep_certificate, listen_outside
 from meshdoor.node.media_events import MediaEvents
 from meshdoor.node.notes import Note
@@ -86,7 +87,7 @@ class CallService:
         self.pressing = Pressing(self, config.ring.timeout)
         self.answering = Answering(self)
         policy = plan.Policy(frozenset(config.calls.auto_answer))
-        room = Settings(policy, self._camera() != "none", config.ring.timeout)
+        room = Settings(policy, camera(config, house.role) != "none", config.ring.timeout)
         self.talking = Talking(self, room, self.answering.in_call)
         self.bridges = Bridges(self, self.attachments)
         self.registrations = Registrations(self, house, self.attachments)
@@ -100,6 +101,7 @@ class CallService:
         self.comings = Comings(self, house, self._link)
         self._media = MediaEvents(self, house)
         self._sip = SipEvents(self, policy)
+        self.media_watchers: list[Callable[[media.Event], None]] = []  # told of all that the media engine tells
         house.on_sip = self._link.received
         house.on_peers = self._peers_changed
         house.membership.listen(self._roster_changed)
@@ -110,7 +112,7 @@ class CallService:
     async def running(self) -> AsyncIterator[None]:
         """While the block lasts, this node can ring and be rung."""
         await asyncio.to_thread(suites)  # a press shall not wait for a file
-        self.engine = Engine(self._hello(), self._media)
+        self.engine = Engine(hello(self._config, self._house.role, self._house.name), self._heard)
         settings = SipConfig(
             user=str(self._house.role),
             capabilities=ABLE,
@@ -147,23 +149,10 @@ class CallService:
             self.comings.prepare_browsers()
             await asyncio.Event().wait()
 
-    def _hello(self) -> media.Hello:
-        devices = self._config.media
-        return media.Hello(
-            role=str(self._house.role),
-            name=self._house.name,
-            camera=self._camera(),
-            microphone=devices.microphone,
-            speaker=devices.speaker,
-            display=devices.display,
-            out_dir=devices.out_dir or None,
-            video=media.VideoFormat(devices.width, devices.height, devices.fps, devices.bitrate),
-        )
-
-    def _camera(self) -> str:
-        """A screen has one only where the settings name it: the test card is for doors."""
-        devices = self._config.media
-        return devices.camera if self._house.role is Role.DOOR or devices.camera != "card" else "none"
+    def _heard(self, event: media.Event) -> None:
+        self._media(event)
+        for watcher in self.media_watchers:
+            watcher(event)
 
     @property
     def roster(self) -> Roster:

@@ -2,8 +2,8 @@
 
     HOME     {home_name, node, doors: [DOOR], members: [MEMBER], missed, can}; `missed` counts visitors that nobody has
              seen; `can` names asks that an earlier version does not know: "hand_over"
-    DOOR     {id, name, state, picture, lock}; `picture` is the id of the newest visit with one, or null;
-             `lock`: is there one within reach that opens it
+    DOOR     {id, name, state, trouble, dark, contact, picture, lock}; `picture` is the id of the newest visit with
+             one, or null; `lock`: is there one within reach that opens it
     MEMBER   {id, name, role, state, at}; `at` is the node to which a phone is attached, or null
     VISIT    {id, door, door_id, at, result, by, then, picture, seen}; `door` and `by` are names, `by` is null if
              nobody answered, `then` names those to whom the visitor was handed over; `result` is answered, missed,
@@ -108,7 +108,7 @@ class HomeView:
         }
 
     def _door(self, row: dict[str, Json], picture: str | None) -> dict[str, Json]:
-        shown = {name: row[name] for name in ("id", "name", "state")}
+        shown = {name: row[name] for name in ("id", "name", "state", "trouble", "dark", "contact")}
         return shown | {"picture": picture, "lock": self._opens(row["id"])}
 
     def _opens(self, door: str) -> bool:

@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -26,6 +26,8 @@ from meshdoor.mesh.outsiders import Outsider
 from meshdoor.mesh.peers import Peer, PeerTable
 from meshdoor.mesh.sip_service import SipService
 from meshdoor.node import journal
+from meshdoor.node.alarming import Alarming
+from meshdoor.node.condition import Conditions, Told
 from meshdoor.node.membership import Membership
 from meshdoor.node.notes import Note, NoteRouter
 from meshdoor.node.pairing import PairingDesk
@@ -64,12 +66,15 @@ class House:
         self.on_link: list[Callable[[bytes, bool], None]] = []  # told of each link that comes up or goes down
         self.notes = NoteRouter()
         self.notes.register("clock", self._clock_shown, early=True)
+        self.conditions = Conditions(self)
+        self.wired: Callable[[], Mapping[str, Told]] = dict  # how buttons, relays and sensors of this node are
         self.on_peers: Callable[[], None] = _ignore
         self.outside_name: Callable[[bytes], str] = _no_name  # of who rings with the house and is no member
         self.attached: Callable[[Peer], Peer] = _as_it_is  # how a phone is, wherever it is attached
         self.adopted: list[Callable[[], Iterable[SipUri]]] = []  # where the devices of others are that belong to it
         self.by_code: Callable[[], Collection[bytes]] = tuple  # which clients of this node open by a code
         self.watchers: list[Callable[[], None]] = []  # told whenever a peer or this node looks different
+        self.alarming = Alarming(self, config)
         self.sip_port = config.sip.port
         self._advertised = config.sip.announce
         self.web_port: int | None = None
@@ -330,6 +335,14 @@ class House:
 
     def _wake(self) -> None:
         self.changed.set()
+
+    def looks_different(self) -> None:
+        """Something that the status shows has changed."""
+        self._tell_watchers()
+
+    def name_of(self, key: bytes) -> str:
+        """What people call a member."""
+        return self._name(key)
 
     def _name(self, key: bytes) -> str:
         roster = self.membership.roster

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Final, Protocol
 
+from meshdoor.errors import Refused
 from meshdoor.node import journal
 from meshdoor.node.membership import Membership
 from meshdoor.ratelimit import KeyedRateLimit
@@ -21,14 +22,14 @@ SHUT_AGAIN: Final = 1.0  # seconds until shutting is tried again, when it failed
 
 
 class LockActuator(Protocol):
-    """What moves the bolt. Neither verb blocks; an error of either is an Exception."""
+    """What moves the bolt. An error of either verb is an Exception. One that is real ends its pulse by itself, too."""
 
     simulated: bool
 
-    def release(self) -> None:
-        """Let the door be opened."""
+    async def release(self) -> None:
+        """Let the door be opened; it is when this returns."""
 
-    def shut(self) -> None:
+    async def shut(self) -> None:
         """The resting state, also without power. More than once does no harm."""
 
 
@@ -37,10 +38,10 @@ class SimulatedActuator:
 
     simulated = True
 
-    def release(self) -> None:
+    async def release(self) -> None:
         journal.say("lock", "the simulated lock is open; there is no real one here")
 
-    def shut(self) -> None:
+    async def shut(self) -> None:
         journal.say("lock", "the simulated lock is shut")
 
 
@@ -77,54 +78,101 @@ class LockService:
         self._audit = audit
         self._keeper = Doorkeeper(membership.identity, lambda: membership.roster)
         self._refusals = KeyedRateLimit(*REFUSALS)
-        self._timer: asyncio.TimerHandle | None = None
+        self._timer: asyncio.TimerHandle | None = None  # while it is open, or may be
+        self._moving = asyncio.Lock()
+        self._tasks = asyncio.TaskGroup()
+        self._running = False
+        self.troubled: Callable[[bool], None] = _ignore  # told whether the bolt cannot be moved
 
     async def __aenter__(self) -> LockService:
-        self._shut()
+        await self._tasks.__aenter__()
+        await self._shut()
+        self._running = True
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, where: TracebackType | None
     ) -> None:
-        self._shut()
+        self._running = False
+        await self._tasks.__aexit__(None, None, None)
+        await self._shut()
         self._cancel_timer()
 
     @property
     def is_open(self) -> bool:
-        """Whether a pulse is on."""
+        """Whether a pulse is on, or could not be ended."""
         return self._timer is not None
 
-    def receive(self, note: Note, source: bytes) -> Note | None:
-        """An ask or a grant that the member `source` sent, and what to send back. Raises GrantError."""
-        now = asyncio.get_running_loop().time()
-        answer = self._keeper.receive(note, source, now, time.time())
-        if not isinstance(answer, Verdict):
-            return answer
-        result = answer.refused or self._open()
-        if result.is_open or self._refusals.allow(answer.opener, now):
-            self._tell(answer, result)
-        return self._keeper.receipt(answer, result, time.time(), self._actuator.simulated)
+    def receive(self, note: Note, source: bytes, reply: Callable[[Note], object]) -> None:
+        """An ask or a grant that the member `source` sent; `reply` gets what to send back. Raises GrantError."""
+        answer = self._keeper.receive(note, source, asyncio.get_running_loop().time(), time.time())
+        if isinstance(answer, Verdict):
+            self._decide(answer, reply)
+        elif answer is not None:
+            reply(answer)
 
-    def _open(self) -> Result:
+    def _decide(self, verdict: Verdict, reply: Callable[[Note], object]) -> None:
+        if verdict.refused is not None:
+            self._conclude(verdict, verdict.refused, reply)
+        elif self._running:
+            self._tasks.create_task(self._serve(verdict, reply))
+        else:
+            self._conclude(verdict, Result.FAILED, reply)
+
+    async def _serve(self, verdict: Verdict, reply: Callable[[Note], object]) -> None:
+        self._conclude(verdict, await self._open(), reply)
+
+    def _conclude(self, verdict: Verdict, result: Result, reply: Callable[[Note], object]) -> None:
+        if result.is_open or self._refusals.allow(verdict.opener, asyncio.get_running_loop().time()):
+            self._tell(verdict, result)
+        reply(self._keeper.receipt(verdict, result, time.time(), self._actuator.simulated))
+
+    async def _open(self) -> Result:
         """One pulse at a time: a second grant does not make it longer."""
-        if self._timer is not None:
-            return Result.ALREADY_OPEN
-        try:
-            self._actuator.release()
-        except Exception as error:
-            journal.warn("lock", f"the lock cannot be opened: {error}")
-            self._shut()
-            return Result.FAILED
-        self._timer = asyncio.get_running_loop().call_later(self._pulse, self._shut)
-        return Result.OPENED
+        async with self._moving:
+            if self._timer is not None:
+                return Result.ALREADY_OPEN
+            try:
+                await self._actuator.release()
+            except Exception as error:
+                journal.warn("lock", f"the lock cannot be opened: {error}")
+                self.troubled(True)
+                await self._rest()
+                return Result.FAILED
+            self.troubled(False)
+            self._shut_in(self._pulse)
+            return Result.OPENED
 
-    def _shut(self) -> None:
-        self._cancel_timer()
+    async def try_out(self) -> str:
+        """A person at this node tries the bolt; what it did. Raises Refused."""
+        result = await self._open()
+        if not result.is_open:
+            raise Refused(f"the lock: {result}", "the log of the node says why: journalctl -u meshdoor")
+        journal.say("lock", f"tried at the lock itself: {result}")
+        simulated = "; there is no real one here: it is simulated" if self._actuator.simulated else ""
+        return f"the lock is open for {self._pulse:g} s{simulated}"
+
+    async def _shut(self) -> None:
+        async with self._moving:
+            await self._rest()
+
+    async def _rest(self) -> None:
         try:
-            self._actuator.shut()
+            await self._actuator.shut()
         except Exception as error:
             journal.warn("lock", f"the lock cannot be shut: {error}")
-            self._timer = asyncio.get_running_loop().call_later(SHUT_AGAIN, self._shut)
+            self.troubled(True)
+            self._shut_in(SHUT_AGAIN)
+        else:
+            self._cancel_timer()
+
+    def _shut_in(self, seconds: float) -> None:
+        self._cancel_timer()
+        self._timer = asyncio.get_running_loop().call_later(seconds, self._over)
+
+    def _over(self) -> None:
+        if self._running:
+            self._tasks.create_task(self._shut())
 
     def _cancel_timer(self) -> None:
         if self._timer is not None:
@@ -156,3 +204,7 @@ def name_of(person: str, member: str) -> str:
     if not person or person == member:
         return member
     return person if person.startswith(f"{member}, ") else f"{person} at {member}"
+
+
+def _ignore(_: bool) -> None:
+    """Nobody wants to know."""

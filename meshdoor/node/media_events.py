@@ -61,13 +61,15 @@ class MediaEvents:
                 calls.answering.engine_back()
             case media.EngineLost(legs=legs, reason=reason):
                 self._house.media = "starting"
+                self._house.conditions.unknown()
                 journal.warn("media", f"the media engine ended ({reason}); it is started again")
                 calls.pressing.legs_lost(legs)
                 calls.answering.legs_lost(legs)
                 calls.talking.legs_lost(legs)
             case media.DtmfReceived(leg=leg, digit=digit):
                 calls.digits.heard(leg, digit)
-            case media.Device(kind=kind, state="failed", text=text):
-                journal.warn(kind, text)
+            case media.Device():
+                self._house.conditions.told(event)
+                calls.publish({"event": "device", "kind": event.kind, "state": event.state, "text": event.text})
             case _:
                 pass

@@ -9,14 +9,14 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from meshdoor.config import Config, check_name
 from meshdoor.control import Json
-from meshdoor.control.server import serve
+from meshdoor.control.server import Verb, serve
 from meshdoor.errors import ConfigError, MeshdoorError, PairingError, StateError, StatementError, UserError
 from meshdoor.mesh import interfaces as network
 from meshdoor.mesh.acceptor import listen
@@ -28,10 +28,13 @@ from meshdoor.node import hardware, journal, systemd
 from meshdoor.node.accounts import Accounts
 from meshdoor.node.adopted import Adopted
 from meshdoor.node.calls import CallService
+from meshdoor.node.devices import Devices
 from meshdoor.node.dialling import Dialling
 from meshdoor.node.handover import HandOvers
 from meshdoor.node.history import History
+from meshdoor.node.homeview import HomeView
 from meshdoor.node.house import House
+from meshdoor.node.introducing import has_wall
 from meshdoor.node.lock import Audit, LockService
 from meshdoor.node.membership import Membership
 from meshdoor.node.openers import Kept
@@ -48,6 +51,9 @@ from meshdoor.node.status import describe
 from meshdoor.node.terminal import typed_line
 from meshdoor.node.unlocking import open_for_clients
 from meshdoor.node.verbs import Verbs
+from meshdoor.node.wall import Parts as WallParts
+from meshdoor.node.wall import WallBoard
+from meshdoor.node.wallwishes import WallWishes
 from meshdoor.store.ledger import Ledger
 from meshdoor.store.state import LEDGER, StateDirectory, Table
 from meshdoor.trust.enrolment import MAX_FILE, Enrolment, Enrolments
@@ -118,7 +124,9 @@ class Node:
             house.interfaces_changed(self._interfaces())
             self._load_peers()
             house.mdns = await stack.enter_async_context(Mdns(house.saw, house.lost, house.interfaces))
-            lock = lock_of(self._config, house, self._opened)
+            devices = await stack.enter_async_context(Devices(self._config, house))
+            lock = lock_of(self._config, house, self._opened, devices.actuator())
+            devices.serve(lock)
             if lock is not None:
                 await stack.enter_async_context(lock)
             openings = Openings(house, lock)
@@ -141,9 +149,13 @@ class Node:
                 | adopted.table(phones.desk)
                 | openers.table()
                 | calls.stations.table()
+                | devices.table()
+                | house.alarming.table()
             )
+            wall = self._wall(calls, openings, verbs_of_mesh, verbs)
             await stack.enter_async_context(serve(self._state.path, verbs))
             beside = [phones.run(), adopted.run(), self._begin(enrolment, interactive), *self._outside(calls)]
+            beside += [devices.run(calls), *([] if wall is None else [wall.run()])]
             await self._live(beside)
             self._save_peers()
         journal.say("stopped", "this node has stopped")
@@ -226,6 +238,22 @@ class Node:
             dialling = Dialling(self._config, self._house, calls)
             work.append(run_pipe(self._config.sip.pipe, dialling, calls.outsiders.open_account))
         return work
+
+    def _wall(
+        self, calls: CallService, openings: Openings, mesh: Verbs, verbs: Mapping[str, Verb]
+    ) -> WallBoard | None:
+        """The screen on the wall, if this node is one."""
+        if not has_wall(self._config, self._house.role):
+            return None
+
+        def status() -> dict[str, Json]:
+            return describe(mesh.view())
+
+        view = HomeView(self._house, self._history, openings, lambda: status()["members"])
+        wishes = WallWishes.of(self._config).with_stored(self._table(Table.WALL))
+        language = self._config.screen.language
+        parts = WallParts(self._house, calls, view, self._history, verbs, status, language)
+        return WallBoard(parts, wishes, partial(self._state.save_table, Table.WALL))
 
     def _opened(self, audit: Audit) -> None:
         """The lock of this node was asked to open."""

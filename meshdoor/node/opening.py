@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Final
 
 from meshdoor.config import MAX_NAME, Config
@@ -201,9 +202,7 @@ class Openings:
         if note.get("step") not in ("ask", "grant"):
             self._answered(key, note)
         elif self._lock is not None:
-            answer = self._lock.receive(note, key)
-            if answer is not None:
-                self._send(key, answer)
+            self._lock.receive(note, key, partial(self._send, key))
 
     def _answered(self, key: bytes, note: Note) -> None:
         lock, answers = self._runs.get(str(note.get("ask")), (None, None))

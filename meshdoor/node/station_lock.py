@@ -20,9 +20,9 @@ class CodeActuator:
     def __init__(self, stations: Opener) -> None:
         self._stations = stations
 
-    def release(self) -> None:
+    async def release(self) -> None:
         """Raises Refused."""
         self._stations.release()
 
-    def shut(self) -> None:
+    async def shut(self) -> None:
         """The panel does, by itself."""

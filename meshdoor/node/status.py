@@ -5,29 +5,35 @@ Schema 1, all keys always there; a later schema only adds keys:
     schema     1
     version    of this node's software
     home       {name, id, roster, members} or null while it belongs to none
-    node       {name, role, id, state, addresses, port, uptime_s, media, pairing}; state is ready, joining, unpaired
-               or revoked; pairing is {code, wait_s} while it can be paired
+    node       {name, role, id, state, addresses, port, uptime_s, media, devices, pairing}; state is ready, joining,
+               unpaired or revoked; devices is a list of {kind, state, text}; pairing is {code, wait_s} while it can be
+               paired
     members    a list of {name, role, id, you, state, since, address, rtt_ms, roster, version, permissions, where,
-               media, by_code};
+               media, by_code, trouble, dark, contact};
                state is ready, ringing, in call, quiet (a phone that is not to ring now), joining, unreachable or
                revoked; since is a Unix time; roster is in step or behind, null while there is no link; where is the
                name of the node that a phone is attached to, null for whatever is no phone; media is srtp, dtls or
                plain for a SIP client, null for all others; by_code is true for a SIP client of this node that
-               opens by a code
+               opens by a code; trouble is a list of what does not work there and why; dark is true where a camera
+               sees too little; contact is open, left open or closed for a door that has a contact, else null
     newcomers  a list of {name, role, id, address, age_s}
     press      {screens, phones, would_ring: [name], would_not: [{name, why}], text}
-    alarms     a list of {kind, text, hint}
+    alarms     a list of {kind, text, hint, name, id, since, on}; kind is two hosts, own identity elsewhere, tamper,
+               left open, relay or vanished; name and id of the member it is about; on is false for tampering that is
+               over, until a person has seen it
     attention  a list of sentences; not empty means exit code 1
     warnings   a list of sentences on what was chosen and is not safe, such as media in the clear
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from meshdoor.control import Json
+from meshdoor.devices.troubles import Trouble
 from meshdoor.mesh.peers import Alarm, Newcomer, Peer
+from meshdoor.node.condition import Condition, Told
 from meshdoor.trust.identity import device_id
 from meshdoor.trust.permissions import Permission, Role
 from meshdoor.trust.roster import Member, Roster
@@ -50,6 +56,7 @@ class Itself:
     pairing: Json = None
     busy: str = "free"
     media: str = "off"
+    devices: Mapping[str, Told] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +68,9 @@ class View:
     peers: Sequence[Peer] = ()
     newcomers: Sequence[Newcomer] = ()
     alarms: Sequence[Alarm] = field(default=())
+    troubles: Sequence[Trouble] = ()
+    contacts: Mapping[bytes, str] = field(default_factory=dict)
+    conditions: Mapping[bytes, Condition] = field(default_factory=dict)
     now: float = 0.0
     by_code: Collection[bytes] = ()
 
@@ -70,7 +80,6 @@ def describe(view: View) -> dict[str, Json]:
     by_code = {device_id(key) for key in view.by_code}
     members = [row | {"by_code": row["id"] in by_code} for row in (*_members(view), *_revoked(view))]
     press = what_rings(members, view.now)
-    alarms = [{"kind": alarm.kind, "text": alarm.text, "hint": alarm.hint} for alarm in view.alarms]
     return {
         "schema": 1,
         "version": __version__,
@@ -79,10 +88,28 @@ def describe(view: View) -> dict[str, Json]:
         "members": members,
         "newcomers": [_newcomer(newcomer, view.now) for newcomer in view.newcomers],
         "press": press,
-        "alarms": alarms,
+        "alarms": _alarms(view),
         "attention": _attention(view, members),
         "warnings": [f"{peer.member.name}: {peer.warning}" for peer in view.peers if peer.warning],
     }
+
+
+def _alarms(view: View) -> list[dict[str, Json]]:
+    found: list[tuple[Alarm | Trouble, str, bool]]
+    found = [(alarm, _name(alarm.key, view), True) for alarm in view.alarms]
+    found += [(trouble, trouble.name, trouble.on) for trouble in view.troubles]
+    return [
+        {
+            "kind": str(alarm.kind),
+            "text": alarm.text,
+            "hint": alarm.hint,
+            "name": name,
+            "id": device_id(alarm.key),
+            "since": alarm.since,
+            "on": on,
+        }
+        for alarm, name, on in found
+    ]
 
 
 def _home(roster: Roster) -> Json:
@@ -116,6 +143,9 @@ def _node(view: View) -> dict[str, Json]:
         "port": itself.port,
         "uptime_s": round(view.now - itself.started, 1),
         "media": itself.media,
+        "devices": [
+            {"kind": kind, "state": told.state, "text": told.text} for kind, told in sorted(itself.devices.items())
+        ],
         "pairing": itself.pairing,
     }
 
@@ -123,7 +153,7 @@ def _node(view: View) -> dict[str, Json]:
 def _members(view: View) -> list[dict[str, Json]]:
     peers = {peer.key: peer for peer in view.peers}
     rows = [
-        _row(member, peers[key], view) if key in peers else _own_row(member, view)
+        (_row(member, peers[key], view) if key in peers else _own_row(member, view)) | _condition(key, view)
         for key, member in view.roster.members.items()
         if key in peers or key == view.itself.key
     ]
@@ -144,6 +174,12 @@ def _row(member: Member, peer: Peer, view: View) -> dict[str, Json]:
         "roster": None if peer.version is None else "in step" if peer.roster_in_step else "behind",
         "version": peer.version,
     }
+
+
+def _condition(key: bytes, view: View) -> dict[str, Json]:
+    condition = view.conditions.get(key, Condition())
+    contact = view.contacts.get(key) or None
+    return {"trouble": list(condition.troubles), "dark": condition.dark, "contact": contact}
 
 
 def _name(key: bytes, view: View) -> str:
@@ -186,6 +222,9 @@ def _base(member: Member) -> dict[str, Json]:
         "permissions": sorted(str(permission) for permission in member.permissions),
         "where": None,
         "media": None,
+        "trouble": [],
+        "dark": False,
+        "contact": None,
     }
 
 
@@ -248,7 +287,7 @@ def duration(seconds: float) -> str:
 
 
 def _attention(view: View, members: Sequence[dict[str, Json]]) -> list[str]:
-    sentences = [alarm.text for alarm in view.alarms]
+    sentences = [alarm.text for alarm in view.alarms] + [trouble.text for trouble in view.troubles]
     state = node_state(view)
     if state == "revoked":
         sentences.append("this node was revoked; to pair it again give it a new identity: meshdoor reset")
@@ -259,4 +298,5 @@ def _attention(view: View, members: Sequence[dict[str, Json]]) -> list[str]:
             sentences.append(f"{row['name']} is unreachable")
         elif row["roster"] == "behind":
             sentences.append(f"{row['name']} holds another roster")
+        sentences += [f"{row['name']} has {trouble}" for trouble in row["trouble"]]
     return sentences

@@ -62,14 +62,18 @@ class Verbs:
             pairing=house.desk.status(time.monotonic()),
             busy=house.busy.name.lower(),
             media=house.media,
+            devices=house.conditions.devices | dict(house.wired()),
         )
-        peers = house.everyone()
+        peers, members = house.everyone(), house.membership.roster.members
         return View(
             itself=itself,
             roster=house.membership.roster,
             peers=[dataclasses.replace(p, since=None if p.since is None else p.since + offset) for p in peers],
             newcomers=[dataclasses.replace(n, since=n.since + offset) for n in house.newcomers()],
-            alarms=house.peers.alarms(loop_time),
+            alarms=[dataclasses.replace(a, since=a.since + offset) for a in house.peers.alarms(loop_time)],
+            troubles=house.alarming.on(),
+            contacts={key: house.alarming.contact_of(key, house.name_of(key)) for key in members},
+            conditions={key: house.conditions.of(key) for key in members},
             now=time.time(),
             by_code=house.by_code(),
         )

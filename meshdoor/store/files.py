@@ -80,15 +80,31 @@ class Files(Protocol):
 
 
 class OsFiles:
-    """`Files` of the real system."""
+    """`Files` of the real system, for this process's user or, by root, for another one."""
+
+    def __init__(self, owner: tuple[int, int] | None = None) -> None:
+        """`owner`: the user and group that all is to belong to."""
+        self._owner = owner
+
+    @classmethod
+    def of(cls, directory: Path) -> OsFiles:
+        """For what is there already: root leaves the directory of an installed node to the node's user."""
+        try:
+            found = directory.stat()
+        except OSError:
+            return cls()
+        theirs = os.geteuid() == 0 and found.st_uid != 0
+        return cls((found.st_uid, found.st_gid)) if theirs else cls()
 
     def user(self) -> int:
-        return os.geteuid()
+        return os.geteuid() if self._owner is None else self._owner[0]
 
     def create(self, path: Path, mode: int) -> int:
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
         descriptor = os.open(path, flags, mode)
         os.fchmod(descriptor, mode)  # whatever the umask is
+        if self._owner is not None:
+            os.fchown(descriptor, *self._owner)
         return descriptor
 
     def write(self, descriptor: int, data: bytes) -> int:

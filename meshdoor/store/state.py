@@ -8,6 +8,7 @@
     ledger.db         the ring ledger, on screens (see ledgerfile)
     phones.json       what phones asked of this node: quiet hours, where to push
     web.json          the fingerprints of the certificates that phones were paired with
+    wall.json         what a person set on the screen on the wall
     sip.json          what it takes to check the secrets of SIP clients that register by digest
     adopted.json      where the SIP clients are that were adopted here
     openers.json      the keys with which this node opens locks for SIP clients, and hashes of their codes
@@ -66,6 +67,7 @@ class Table(StrEnum):
     STATIONS = "stations.json"
     SLEEPERS = "sleepers.json"
     OPENERS = "openers.json"
+    WALL = "wall.json"
 
 
 class Keys(StrEnum):
@@ -102,7 +104,7 @@ class StateDirectory:
         cls, path: Path, *, create: bool = True, lock: bool = True, files: Files | None = None
     ) -> StateDirectory:
         """Check the directory and take it. Without `lock`: to look only, beside a running node."""
-        files = files or OsFiles()
+        files = files or OsFiles.of(path)
         _check_directory(files, path, create)
         state = cls(path, files, _locked(files, path) if lock else None)
         try:

@@ -23,6 +23,8 @@ def row(name: str, **changes: Json) -> dict[str, Json]:
         "version": "0.1.0",
         "permissions": ["admit", "open", "talk", "view"],
         "where": None,
+        "trouble": [],
+        "dark": False,
     }
     return made | changes
 
@@ -42,6 +44,7 @@ def status(**changes: Json) -> dict[str, Json]:
             "port": 5071,
             "uptime_s": 7.0,
             "media": "off",
+            "devices": [],
             "pairing": None,
         },
         "members": [row("Hall", you=True, rtt_ms=None)],

@@ -61,3 +61,11 @@ def test_damaged_files(state: Path, run: Run, capsys: Capture, file: str, text: 
     finding = json.loads(capsys.readouterr().out)[0]
     assert text in finding["text"]
     assert finding["level"] == level
+
+
+def test_a_state_in_memory_is_told(state: Path, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: Capture) -> None:
+    monkeypatch.setattr("meshdoor.store.location.SYSTEM", state)
+    monkeypatch.setattr("meshdoor.store.lasting.lasts", lambda _: False)
+    with FakeNode(state, {"doctor": []}):
+        assert run("doctor") == 1
+    assert "in memory only: after a power cut" in capsys.readouterr().out

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
@@ -59,3 +60,10 @@ def test_what_it_is_given_reaches_the_node(state: Path, run: Run, monkeypatch: p
     monkeypatch.setattr("meshdoor.node.journal.configure", given.append)
     assert run("run", "--enrol", "x.enrol", "--log", "json", "--name", "Hall") == 0
     assert given == ["json", "Hall", state, Path("x.enrol"), False, True]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root could")
+def test_root_does_not_run_the_node_of_another_user(state: Path, run: Run, capsys: Capture) -> None:
+    os.chown(state, 4321, 4321)
+    assert run("run", "--port", "0") == 2
+    assert "systemctl status meshdoor" in capsys.readouterr().err

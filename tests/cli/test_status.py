@@ -116,6 +116,13 @@ def test_a_member_gone_lately_shows_the_time_of_day() -> None:
     assert shown in render(status(members=[row("Kitchen", state="unreachable", since=since)]))
 
 
+def test_what_does_not_work_is_said_and_what_stands_in_for_it() -> None:
+    devices = [{"kind": "camera", "state": "stand-in", "text": "a test card stands in"}, {"kind": "x", "state": "ok"}]
+    members = [row("Hall", you=True), row("Gate", role="door", trouble=["no picture: the camera stopped"])]
+    text = render(status(node=status()["node"] | {"devices": devices}, members=members))
+    assert "\n\n! Gate has no picture: the camera stopped\ncamera: a test card stands in\n\n" in text
+
+
 def test_watch_goes_on_until_the_node_ends(state: Path, run: Run, capsys: Capture) -> None:
     broken = KeyError("x")
     with FakeNode(state, {"status": (status(), status(), broken)}) as node:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from meshdoor.node.lock import Audit, LockService, SimulatedActuator
-from meshdoor.trust.grants import Receipt, Result, open_lock
+from meshdoor.trust.grants import Note, Receipt, Result, open_lock
 from tests.node.linked_homes import house
 from tests.trust.house import DEVICES, key
 
@@ -27,11 +27,16 @@ class Bolt:
     moves: list[str] = field(default_factory=list)
     broken: set[str] = field(default_factory=set)
     moved: asyncio.Event = field(default_factory=asyncio.Event)
+    slow: asyncio.Event = field(default_factory=asyncio.Event)
 
-    def release(self) -> None:
+    def __post_init__(self) -> None:
+        self.slow.set()
+
+    async def release(self) -> None:
         self._move("release")
+        await self.slow.wait()
 
-    def shut(self) -> None:
+    async def shut(self) -> None:
         self._move("shut")
 
     def _move(self, what: str) -> None:
@@ -56,20 +61,25 @@ class Case:
         self.membership = house("Lock").membership
         self.lock = LockService(self.membership, self.bolt, "Front door", pulse, self.audits.append)
 
-    def open(self, name: str = "Kitchen", person: str = "Kitchen") -> Receipt:
+    async def open(self, name: str = "Kitchen", person: str = "Kitchen") -> Receipt:
         """One run, without a network."""
         roster = self.membership.roster
         assert roster.home is not None
         run = open_lock(DEVICES[name], roster.home, key("Lock"), person, secrets.token_bytes)
-        answer = self.lock.receive(next(run), key(name))
-        assert answer is not None
+        answer = await self.ask(next(run), name)
         if answer["step"] == "challenge":
-            answer = self.lock.receive(run.send(answer), key(name))
-            assert answer is not None
+            answer = await self.ask(run.send(answer), name)
         with pytest.raises(StopIteration) as done:
             run.send(answer)
         assert isinstance(done.value.value, Receipt)
         return done.value.value
+
+    async def ask(self, note: Note, name: str) -> Note:
+        """Send one note, and wait for the answer."""
+        answer: asyncio.Future[Note] = asyncio.get_running_loop().create_future()
+        self.lock.receive(note, key(name), answer.set_result)
+        async with asyncio.timeout(PATIENCE):
+            return await answer
 
 
 @asynccontextmanager
@@ -81,7 +91,7 @@ async def case(pulse: float = PULSE) -> AsyncIterator[Case]:
 
 async def test_it_opens_for_one_pulse() -> None:
     async with case() as made:
-        assert made.open().result is Result.OPENED
+        assert (await made.open()).result is Result.OPENED
         assert made.lock.is_open
         await made.bolt.until(lambda: made.bolt.moves == ["shut", "release", "shut"])
         assert not made.lock.is_open
@@ -89,13 +99,13 @@ async def test_it_opens_for_one_pulse() -> None:
 
 async def test_a_second_grant_does_not_make_the_pulse_longer() -> None:
     async with case(pulse=60) as made:
-        assert [made.open().result for _ in range(2)] == [Result.OPENED, Result.ALREADY_OPEN]
+        assert [(await made.open()).result, (await made.open()).result] == [Result.OPENED, Result.ALREADY_OPEN]
         assert made.bolt.moves == ["shut", "release"]
 
 
 async def test_it_is_shut_when_the_node_stops() -> None:
     async with case(pulse=60) as made:
-        made.open()
+        await made.open()
     assert made.bolt.moves == ["shut", "release", "shut"]
 
 
@@ -104,7 +114,7 @@ async def test_it_is_shut_when_the_node_fails() -> None:
 
     async def fail() -> None:
         async with made.lock:
-            made.open()
+            await made.open()
             raise RuntimeError
 
     with pytest.raises(RuntimeError):
@@ -115,7 +125,7 @@ async def test_it_is_shut_when_the_node_fails() -> None:
 async def test_a_bolt_that_does_not_open_is_shut_and_said(caplog: pytest.LogCaptureFixture) -> None:
     async with case() as made:
         made.bolt.broken = {"release"}
-        assert made.open().result is Result.FAILED
+        assert (await made.open()).result is Result.FAILED
         assert made.bolt.moves == ["shut", "release", "shut"]
     assert "a wire is loose" in caplog.text
 
@@ -124,7 +134,7 @@ async def test_a_bolt_that_does_not_shut_is_shut_again(monkeypatch: pytest.Monke
     monkeypatch.setattr("meshdoor.node.lock.SHUT_AGAIN", 0.001)
     async with case() as made:
         made.bolt.broken = {"shut"}
-        assert made.open().result is Result.OPENED
+        assert (await made.open()).result is Result.OPENED
         await made.bolt.until(lambda: made.bolt.moves.count("shut") > 3)
         assert made.lock.is_open
         made.bolt.broken = set()
@@ -133,9 +143,9 @@ async def test_a_bolt_that_does_not_shut_is_shut_again(monkeypatch: pytest.Monke
 
 async def test_all_is_recorded() -> None:
     async with case(pulse=60) as made:
-        made.open(person="Grandmother")
-        made.open("Gate")
-        made.open("Rogue")
+        await made.open(person="Grandmother")
+        await made.open("Gate")
+        await made.open("Rogue")
     assert [(audit.name, audit.person, audit.result) for audit in made.audits] == [
         ("Kitchen", "Grandmother", Result.OPENED),
         ("Gate", "", Result.NOT_PERMITTED),
@@ -147,16 +157,48 @@ async def test_a_flood_of_refusals_does_not_bury_the_record() -> None:
     async with case() as made:
         for _ in range(40):
             made.lock._keeper._notes.allow = lambda *args: True  # type: ignore[method-assign]
-            made.open("Gate")
-        made.open()
+            await made.open("Gate")
+        await made.open()
     assert len(made.audits) == 11
     assert made.audits[-1].result is Result.OPENED
 
 
-def test_the_simulated_lock_says_so(caplog: pytest.LogCaptureFixture) -> None:
+async def test_two_grants_at_once_are_one_pulse() -> None:
+    async with case(pulse=60) as made:
+        made.bolt.slow.clear()
+        asked = [asyncio.create_task(made.open()) for _ in range(2)]
+        await made.bolt.until(lambda: "release" in made.bolt.moves)
+        made.bolt.slow.set()
+        results = [(await each).result for each in asked]
+    assert sorted(results) == sorted([Result.OPENED, Result.ALREADY_OPEN])
+    assert made.bolt.moves.count("release") == 1
+
+
+async def test_nobody_is_told_that_it_is_open_before_it_is() -> None:
+    async with case(pulse=60) as made:
+        made.bolt.slow.clear()
+        asked = asyncio.create_task(made.open())
+        await made.bolt.until(lambda: "release" in made.bolt.moves)
+        assert not asked.done()
+        made.bolt.slow.set()
+        assert (await asked).result is Result.OPENED
+
+
+async def test_a_bolt_that_does_not_move_is_trouble_until_it_does() -> None:
+    async with case() as made:
+        troubles = list[bool]()
+        made.lock.troubled = troubles.append
+        made.bolt.broken = {"release"}
+        await made.open()
+        made.bolt.broken = set()
+        await made.open()
+    assert troubles == [True, False]
+
+
+async def test_the_simulated_lock_says_so(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level("INFO", "meshdoor"):
-        SimulatedActuator().release()
-        SimulatedActuator().shut()
+        await SimulatedActuator().release()
+        await SimulatedActuator().shut()
     assert SimulatedActuator.simulated
     assert [record.getMessage() for record in caplog.records] == [
         "the simulated lock is open; there is no real one here",

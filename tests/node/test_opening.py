@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -40,8 +40,10 @@ class Node:
 
 @asynccontextmanager
 async def home(*nodes: Node) -> AsyncIterator[None]:
-    async with linked(*(node.house for node in nodes)):
+    async with linked(*(node.house for node in nodes)), AsyncExitStack() as stack:
         for node in nodes:
+            if node.lock is not None:
+                await stack.enter_async_context(node.lock)
             locks = [n.house.name for n in nodes if n.lock is not None and n is not node]
             await node.knows(*locks)
         yield
@@ -58,14 +60,6 @@ async def test_a_screen_opens_a_door_by_whatever_name(text: str, of: LockConfig 
         receipt = await hall.openings.open(text)
         assert (receipt.result, receipt.person, receipt.simulated) == (Result.OPENED, "Hall", True)
         assert [audit.name for audit in lock.audits] == ["Hall"]
-        await shut(lock)
-
-
-async def shut(*nodes: Node) -> None:
-    for node in nodes:
-        assert node.lock is not None
-        async with node.lock:
-            pass
 
 
 async def test_the_verb_says_what_the_lock_said() -> None:
@@ -77,14 +71,12 @@ async def test_the_verb_says_what_the_lock_said() -> None:
         }  # fmt: skip
         assert (await hall.call("open"))["result"] == "already open"
         assert await hall.call("locks") == [{"name": "Lock", "id": DEVICES["Lock"].device_id, "of": "Gate"}]
-        await shut(lock)
 
 
 async def test_a_screen_may_have_a_lock_and_opens_it_itself() -> None:
     hall = Node("Hall", BACK)
     async with home(hall):
         assert (await hall.call("open", door="back door"))["lock"] == "Hall"
-        await shut(hall)
 
 
 async def test_the_lock_refuses_and_the_verb_says_why() -> None:
@@ -93,12 +85,11 @@ async def test_the_lock_refuses_and_the_verb_says_why() -> None:
         assert lock.lock is not None
         results = []
         for _ in range(9):
-            lock.lock._shut()
+            await lock.lock._shut()
             results.append((await hall.openings.open()).result)
         assert results[-1] is Result.TOO_OFTEN
         with pytest.raises(Refused, match="Lock stays shut: too often"):
             await hall.call("open")
-        await shut(lock)
 
 
 async def test_a_door_may_not_open_and_has_no_lock(caplog: pytest.LogCaptureFixture) -> None:
@@ -125,7 +116,6 @@ async def test_several_locks_must_be_named() -> None:
         assert (await hall.call("open", door="Back door"))["lock"] == "Kitchen"
         assert (await hall.call("open", door="Kitchen"))["lock"] == "Kitchen"
         assert (await hall.call("open", door="Gate"))["lock"] == "Lock"
-        await shut(kitchen, lock)
 
 
 async def test_what_is_not_there_is_said() -> None:

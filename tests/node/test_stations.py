@@ -167,8 +167,8 @@ async def test_what_is_no_station_is_not_adopted() -> None:
 async def test_a_node_opens_the_station_that_has_a_code() -> None:
     node = FakeNode(HALL, GATE)
     with pytest.raises(Refused, match="no station with a code"):
-        CodeActuator(stations_of(node)).release()
+        await CodeActuator(stations_of(node)).release()
     actuator = CodeActuator(stations_of(node, {GATE.key.hex(): STORED}))
-    actuator.release()
-    actuator.shut()
+    await actuator.release()
+    await actuator.shut()
     assert node.spawned == 1

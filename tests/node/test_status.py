@@ -8,9 +8,11 @@ from typing import Any
 import pytest
 
 from meshdoor.control import Json
+from meshdoor.devices.troubles import Kind, Trouble
 from meshdoor.mesh.alarms import Alarm, AlarmKind
 from meshdoor.mesh.newcomers import Newcomer
 from meshdoor.mesh.peer import Peer, State
+from meshdoor.node.condition import Condition, Told
 from meshdoor.node.status import View, describe, duration
 from meshdoor.trust.identity import device_id
 from meshdoor.trust.permissions import Role
@@ -134,8 +136,19 @@ def test_newcomers_and_alarms() -> None:
         "age_s": 5.0,
     }
     assert document["newcomers"][1]["address"] is None
-    assert document["alarms"] == [{"kind": "two hosts", "text": "two", "hint": alarm.hint}]
+    said = {"kind": "two hosts", "text": "two", "hint": alarm.hint, "since": 0, "on": True}
+    assert document["alarms"] == [said | {"name": device_id(key(2)), "id": device_id(key(2))}]
     assert document["attention"] == ["two"]
+
+
+def test_what_sensors_say() -> None:
+    trouble = Trouble(Kind.TAMPER, key(2), "Gate", NOW)
+    gate = peer(2, "Gate", Role.DOOR)
+    document = describe(view(gate, troubles=[trouble], contacts={key(2): "left open", key(1): ""}))
+    (alarm,) = document["alarms"]
+    assert (alarm["kind"], alarm["name"], alarm["id"], alarm["on"]) == ("tamper", "Gate", device_id(key(2)), True)
+    assert document["attention"] == ["Gate is being taken off its wall"]
+    assert [row(document, name)["contact"] for name in ("Gate", "Hall")] == ["left open", None]
 
 
 def test_what_needs_attention() -> None:
@@ -177,3 +190,18 @@ def test_a_client_in_the_clear_is_told_of_and_needs_no_attention() -> None:
     assert row(document, "Kitchen")["media"] is None
     assert document["warnings"] == ["Tablet: its pictures pass unencrypted"]
     assert document["attention"] == []
+
+
+def test_a_door_without_a_picture_is_said_to_be_so() -> None:
+    seen = view(peer(2, "Gate", Role.DOOR), conditions={key(2): Condition({"camera": "the camera stopped"}, dark=True)})
+    document = describe(seen)
+    assert row(document, "Gate")["trouble"] == ["no picture: the camera stopped"]
+    assert row(document, "Gate")["dark"]
+    assert document["attention"] == ["Gate has no picture: the camera stopped"]
+    assert row(document, "Hall")["trouble"] == []
+
+
+def test_the_devices_of_this_node() -> None:
+    itself = dataclasses.replace(view().itself, devices={"camera": Told("stand-in", "no camera was found")})
+    devices = describe(view(itself=itself))["node"]["devices"]
+    assert devices == [{"kind": "camera", "state": "stand-in", "text": "no camera was found"}]

@@ -118,3 +118,16 @@ def test_os_files_directory_and_lock(tmp_path: Path) -> None:
         files.lock(path)
     files.close(descriptor)
     files.close(files.lock(path))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root writes for another user")
+def test_root_leaves_a_directory_to_the_user_it_is_of(tmp_path: Path) -> None:
+    os.chown(tmp_path, 4321, 4322)
+    files = OsFiles.of(tmp_path)
+    assert write_atomic(files, tmp_path / "roster", NEW)
+    found = (tmp_path / "roster").stat()
+    assert (files.user(), found.st_uid, found.st_gid) == (4321, 4321, 4322)
+
+
+def test_a_directory_of_ones_own_or_none_is_for_oneself(tmp_path: Path) -> None:
+    assert [OsFiles.of(tmp_path).user(), OsFiles.of(tmp_path / "none").user()] == [os.geteuid()] * 2

@@ -1,0 +1,1 @@
+"""The settings of each theme: one frozen dataclass a file, joined in `meshdoor.config`."""
