@@ -93,17 +93,14 @@ class Registrations:
         self._proven: OrderedDict[tuple[str, Flow], bytes] = OrderedDict()
 
     def judge(self, request: Request, flow: Flow) -> Fault | None:
-        """Why a request of a stranger is refused: one that registers is answered later."""
+        """Why a request of a stranger is refused: who registers, or writes, is asked who it is later."""
         accounts = self.accounts
         if accounts is None or accounts.empty or self._house.role is not Role.SCREEN or flow.transport not in OUTSIDE:
             return STRANGER
-        if request.method == "REGISTER":
+        bound = self._bound(flow) is not None
+        if request.method == "REGISTER" or (bound and request.method == "MESSAGE"):
             return None
-        if self._bound(flow) is None:
-            return STRANGER
-        if request.method == "MESSAGE":
-            return None
-        if request.method != "INVITE" or flow.transport != "UDP":
+        if not bound or request.method != "INVITE" or flow.transport != "UDP":
             return STRANGER
         try:
             found = accounts.authenticate(request, flow.remote[0])

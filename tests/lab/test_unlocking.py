@@ -75,11 +75,16 @@ def test_three_wrong_codes_shut_the_call(family: Family) -> None:
     with talking(family, BY_INFO) as linphone:
         for number in range(1, 4):
             linphone.type(f"{OTHER}#")
-            family.ears.until(lambda number=number: len(family.told("opening", result="wrong code")) == number)
+            wrong(family, number)
         linphone.type(f"{CODE}#")
         family.ears.hear(7)  # linphonec takes a second for each
         assert not family.told("lock")
         assert len(family.told("opening")) == 3
+
+
+def wrong(family: Family, number: int) -> None:
+    """Until so many wrong codes were typed."""
+    family.ears.until(lambda: len(family.told("opening", result="wrong code")) == number)
 
 
 def test_before_the_answer_nothing_opens(family: Family) -> None:
