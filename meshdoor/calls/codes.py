@@ -21,7 +21,7 @@ END: Final = "#"
 CLEAR: Final = "*"
 FAVOURITES: Final = frozenset({"2580", "0852", "1004", "5683", "147258", "159753", "147258369"})  # drawn on the keys
 
-PAUSE: Final = 5.0  # seconds between two digits of one code; some telephones send them 0.5 s apart
+PAUSE: Final = 10.0  # seconds between two digits of one code; people look things up, and linphonec holds digits back
 WRONG_IN_CALL: Final = 3
 WRONG_OVER_CALLS: Final = 5
 WINDOW: Final = 600.0  # seconds in which these count

@@ -84,7 +84,7 @@ class Accounts:
         self._attachments = attachments
         self._save = save
         self._accounts = {user: found for user, found in list(stored.items())[:MAX_ACCOUNTS] if _is_account(found)}
-        self.keep_key: KeepKey = keep_no_key
+        self._keep_key: KeepKey = keep_no_key
         self._registrar = Registrar(self._ha1)
         self._tries = KeyedRateLimit(*TRIES)
 
@@ -111,8 +111,12 @@ class Accounts:
         hashed = {algorithm: make_ha1(algorithm, user, REALM, secret) for algorithm in ALGORITHMS}
         self._accounts = kept | {user: {"key": key.hex(), "media": str(wanted.media)} | hashed}
         await asyncio.to_thread(self._save, self._accounts)
-        await self.keep_key(identity)
+        await self._keep_key(identity)
         return member
+
+    def keep_keys(self, keep: KeepKey) -> None:
+        """From now on `keep` gets what clients sign with."""
+        self._keep_key = keep
 
     @property
     def empty(self) -> bool:

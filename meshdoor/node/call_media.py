@@ -50,8 +50,9 @@ class CallMedia:
             return False
         self._place = Place(local, opened, host)
         self._client = client
-        if client is not None and self.able is media_plan.ABLE:
-            self.able = media_plan.able_for(client)
+        if client is not None:
+            fits = media_plan.able_for(client)
+            self.able = fits if self.able is media_plan.ABLE else self.able._replace(plain=fits.plain)
         return True
 
     def offer(self, wish: Wish) -> bytes:

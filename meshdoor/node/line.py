@@ -43,6 +43,7 @@ class Line:
     relayed: Relayed | None = None
     pace: float = FAST  # seconds between keep-alives while it rings
     client: Client | None = None
+    browser: bool = False
     session: UacSession | None = None
     plan: MediaPlan | None = None
     agreed: bytes = b""  # the answer that `streams` are of
@@ -62,9 +63,9 @@ class Line:
 
     async def open(self, desk: Desk, peer: bytes) -> None:
         """The leg. Raises EngineError: without one it rings with nothing to see."""
-        self.peer_host, self.client = desk.address(peer), desk.client(peer)
+        self.peer_host, self.client, self.browser = desk.address(peer), desk.client(peer), desk.is_browser(peer)
         self.local = media_plan.local_address(self.peer_host)
-        self.opened = await open_leg(desk, self.leg, self.local, desk.is_browser(peer), self.client)
+        self.opened = await open_leg(desk, self.leg, self.local, self.browser, self.client)
         self.has_leg = True
 
     async def reopen(self, engine: Engine) -> None:
@@ -75,14 +76,24 @@ class Line:
     def invite(self, desk: Desk, target: Target, press: str) -> None:
         """Make the offer, and send it."""
         self.plan = media_plan.offer(self.local, self.opened, client=self.client)
-        headers = [("Meshdoor-Press", press), ("Meshdoor-Pace", f"{self.pace:.3f}")]
-        if self.giver:
-            headers.append(("Meshdoor-Handover", self.giver.hex()))
+        headers = self._told(press)
         if self.relayed is not None:
             self.plan = narrowed(self.plan, self.relayed.streams)
             headers += self.relayed.headers
             target = replace(target, caller=self.relayed.caller)
         self.session = desk.endpoint.invite(target, media_plan.offer_body(self.plan), headers)
+
+    def _told(self, press: str) -> list[tuple[str, str]]:
+        """What nodes and pages of this home are told of the press. A SIP client has no use for it, and what is behind
+        it may be anybody's; the key of a member is for nodes alone."""
+        if self.client is not None:
+            return []
+        told = [("Meshdoor-Press", press)]
+        if not self.browser:
+            told.append(("Meshdoor-Pace", f"{self.pace:.3f}"))
+        if self.giver and not self.browser:
+            told.append(("Meshdoor-Handover", self.giver.hex()))
+        return told
 
     def agree(self, body: bytes) -> bool:
         """What the answer makes of our offer; False when it is of no use. What is only said again changes nothing."""

@@ -17,7 +17,7 @@ from nacl.exceptions import CryptoError
 from nacl.pwhash import argon2id
 from nacl.signing import SigningKey
 
-from meshdoor.calls.clients import Client
+from meshdoor.calls.clients import SECURE, Client, Keying
 from meshdoor.calls.codes import check_code
 from meshdoor.control import Json
 from meshdoor.control.server import Verb
@@ -117,7 +117,8 @@ class Openers:
         told = "opens by a code now" if opener.code else "opens by no code any more"
         journal.say("code", f"{member.name} {told}", member=member.name)
         client = self._find_client(member.key)
-        warning = OVERHEARD if opener.code and client is not None and client.warning else ""
+        heard = client is not None and (client.transport not in SECURE or client.keying is Keying.PLAIN)
+        warning = OVERHEARD if opener.code and heard else ""
         return {"name": member.name, "id": member.device_id, "by_code": bool(opener.code), "warning": warning}
 
     async def _store(self) -> None:

@@ -85,7 +85,7 @@ class PhonePart:
     def keep_keys(self, keep: KeepKey) -> None:
         """Who keeps what the clients of digest accounts sign with."""
         if self._accounts is not None:
-            self._accounts.keep_key = keep
+            self._accounts.keep_keys(keep)
 
     def table(self) -> dict[str, Verb]:
         """By name, for the control server."""

@@ -3,7 +3,7 @@
 Over a stream the connection on which a client has proven its secret is the way to it, and what comes on it is its own.
 Over UDP, where addresses are easily forged, each call that it begins has to prove the secret again; and a challenge
 that is larger than a stranger's short REGISTER is sent once that was repeated (`transport.udp`). Over anything but TLS
-each message has to prove it, and the proof is good for that message alone: it may open a door.
+each message has to prove it for itself: it may open a door.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ STREAMS: Final = frozenset({"TCP", "TLS"})
 OUTSIDE: Final = STREAMS | {"UDP"}
 GRACE: Final = 10.0  # seconds that the refresh of a registration may be late
 MAX_PROVEN: Final = 256  # calls over UDP whose caller has proven itself
-BEGINS: Final = frozenset({"INVITE", "MESSAGE"})
 
 
 class Accounts(Protocol):
@@ -94,13 +93,14 @@ class Registrations:
         self._proven: OrderedDict[tuple[str, Flow], bytes] = OrderedDict()
 
     def judge(self, request: Request, flow: Flow) -> Fault | None:
-        """Why a request of a stranger is refused: one that registers is answered later."""
+        """Why a request of a stranger is refused: who registers, or writes, is asked who it is later."""
         accounts = self.accounts
         if accounts is None or accounts.empty or self._house.role is not Role.SCREEN or flow.transport not in OUTSIDE:
             return STRANGER
-        if request.method == "REGISTER":
+        bound = self._bound(flow) is not None
+        if request.method == "REGISTER" or (bound and request.method == "MESSAGE"):
             return None
-        if request.method not in BEGINS or not _asked(request, flow) or self._bound(flow) is None:
+        if not bound or request.method != "INVITE" or flow.transport != "UDP":
             return STRANGER
         try:
             found = accounts.authenticate(request, flow.remote[0])
@@ -110,14 +110,15 @@ class Registrations:
             return Fault(401, "who is it?", tuple(_challenges(found)))
         if len(self._proven) >= MAX_PROVEN:
             self._proven.popitem(last=False)
-        self._proven[_what(request), flow] = accounts.member_of(found)
+        self._proven[request.call_id, flow] = accounts.member_of(found)
         return None
 
     def caller(self, request: Request, flow: Flow) -> Member | None:
         """The client that sent a request, if that is proven."""
-        key = self._proven.get((_what(request), flow)) if _asked(request, flow) else self._bound(flow)
-        member = None if key is None else self._house.membership.roster.member(key)
-        return None if member is None or member.expired(time.time()) else member
+        if request.method == "MESSAGE" and flow.transport in ("TCP", "UDP"):
+            return None
+        key = self._bound(flow) if flow.transport in STREAMS else self._proven.get((request.call_id, flow))
+        return None if key is None else self._member(key)
 
     def trusts(self, flow: Flow) -> bool:
         """Is a client at this address, registered or adopted?"""
@@ -132,8 +133,7 @@ class Registrations:
         try:
             answered = self.accounts.register(event.request, event.flow.remote[0])
         except RemoteProtocolError:
-            self._desk.endpoint.respond(event, STRANGER.status)
-            return True
+            return self._refuse(event)
         if isinstance(answered, Registered):
             answered = self._take(answered, event.request, event.flow, self.accounts)
         with self._desk.endpoint.acting() as now:
@@ -142,8 +142,25 @@ class Registrations:
 
     def _message(self, event: RequestReceived) -> bool:
         sender = self.caller(event.request, event.flow)
-        self._proven.pop((_what(event.request), event.flow), None)
+        if sender is None and self.accounts is not None:
+            try:
+                found = self.accounts.authenticate(event.request, event.flow.remote[0])
+            except RemoteProtocolError:
+                return self._refuse(event)
+            if isinstance(found, Response):
+                with self._desk.endpoint.acting() as now:
+                    event.transaction.respond(found, now)
+                return True
+            sender = self._member(self.accounts.member_of(found))
         return sender is not None and self.written(event, sender)
+
+    def _refuse(self, event: RequestReceived) -> bool:
+        self._desk.endpoint.respond(event, STRANGER.status)
+        return True
+
+    def _member(self, key: bytes) -> Member | None:
+        member = self._house.membership.roster.member(key)
+        return None if member is None or member.expired(time.time()) else member
 
     def lost(self, flow: Flow) -> None:
         """A connection is gone."""
@@ -195,16 +212,6 @@ class Registrations:
     def _name(self, key: bytes) -> str:
         member = self._house.membership.roster.members.get(key)
         return "a client" if member is None else member.name
-
-
-def _asked(request: Request, flow: Flow) -> bool:
-    """Does the connection, or the address, not prove enough for this?"""
-    return flow.transport == "UDP" or (flow.transport == "TCP" and request.method == "MESSAGE")
-
-
-def _what(request: Request) -> str:
-    """What a proof is good for: a call, or this one message."""
-    return request.call_id if request.method != "MESSAGE" else f"{request.call_id} {request.via.branch}"
 
 
 def _challenges(response: Response) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """baresip, as Debian packages it, in a host of the virtual house, commanded over its `ctrl_tcp`.
 
     python -m tests.lab.baresip COMMAND [PARAMETERS]     inside the host: one command; prints what it answers
+    python -m tests.lab.baresip key KEY                  one key of its console
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import sys
 import time
 import wave
 from array import array
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -27,6 +29,7 @@ MISSING = "" if shutil.which("baresip") else "baresip-core is not installed"
 MODULES = Path("/usr/lib/baresip/modules")
 FREQUENCY = 740  # Hz, of its microphone
 PORT = 4444
+CONSOLE = 5555
 PATIENCE = 8.0  # seconds
 WANTED = (
     "g711",
@@ -104,6 +107,11 @@ class Baresip:
         """What it answers to a command."""
         return self.host.run(self.host.python("tests.lab.baresip", command, *parameters)).stdout
 
+    def type(self, keys: str) -> None:
+        """Press keys, as at its console: it wants its module `cons` for that."""
+        for key in keys:
+            self.host.run(self.host.python("tests.lab.baresip", "key", key))
+
     def pictures(self) -> int:
         """How many it has decoded in the call that is on."""
         found = re.search(r"frames=(\d+)\s+n_keyframes", self.ask("video_debug"))
@@ -167,5 +175,17 @@ def command(line: str, parameters: str) -> str:
                     return str(message.get("data", ""))
 
 
+def press(key: str) -> None:
+    """Presses one key of the baresip of this host."""
+    with socket.create_connection(("127.0.0.1", CONSOLE), 5) as connection:
+        connection.sendall(key.encode())
+        connection.settimeout(0.3)
+        with suppress(TimeoutError):
+            connection.recv(65536)
+
+
 if __name__ == "__main__":
-    print(command(sys.argv[1], " ".join(sys.argv[2:])))
+    if sys.argv[1] == "key":
+        press(sys.argv[2])
+    else:
+        print(command(sys.argv[1], " ".join(sys.argv[2:])))

@@ -14,13 +14,17 @@ from tests.lab.presses import Family
 
 VISITOR = 660  # Hz
 MEDIA = 'width = 640\nheight = 352\nspeaker = "file"\nmicrophone = "tone:{}"\nout_dir = "{}"\n'
+LOCK = '[lock]\nof = "door"\npulse = 0.2\n'
 TABLET = "Old tablet"
 
 
 @contextmanager
 def home(*clients: str) -> Iterator[Family]:
-    """A hall, a kitchen and a door, and hosts for clients."""
+    """A hall with the lock of the door, a kitchen and the door, and hosts for clients."""
     with House("hall", "kitchen", "door", *clients) as house:
+        state = house["hall"].directory / "state"
+        state.mkdir(mode=0o700)
+        (state / "config.toml").write_text(LOCK)
         settings = "[media]\n" + MEDIA.format(VISITOR, house["door"].directory)
         with Family(house, "hall", "kitchen", settings=settings) as family:
             family.rehearse()
@@ -28,10 +32,11 @@ def home(*clients: str) -> Iterator[Family]:
 
 
 @contextmanager
-def adopted(family: Family, host: str, transport: str, media: str) -> Iterator[Json]:
+def adopted(family: Family, host: str, transport: str, media: str, *permissions: str) -> Iterator[Json]:
     """A client that is a member, and is one no more at the end."""
     hall, uri = family["hall"], f"sip:tablet@{family.house[host].ipv4}"
-    answer = hall.ask("adopt", uri=uri, name=TABLET, transport=transport, media=media)
+    may = list(permissions) or None
+    answer = hall.ask("adopt", uri=uri, name=TABLET, transport=transport, media=media, permissions=may)
     try:
         wait_until(lambda: family.door.sees(TABLET))
         yield answer

@@ -1,0 +1,80 @@
+"""The media of a call: what may be answered to whom."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import cast
+
+import pytest
+
+from meshdoor.calls.clients import Client, Keying
+from meshdoor.errors import SdpError
+from meshdoor.media.messages import Address, StreamPlan
+from meshdoor.media.suites import suites
+from meshdoor.node.call_media import CallMedia
+from meshdoor.node.calling import Desk
+from meshdoor.node.media_plan import PRESSED, Streams
+from meshdoor.node.station_line import Line, StationMedia
+from tests.fakes.rooms import FakeEngine
+
+SOUND = Streams(StreamPlan("sendrecv", Address("192.0.2.9", 7000), "PCMA", 8, 8000))
+OFFER = (
+    b"v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+    b"m=audio 40000 RTP/AVP 0 8\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n"
+)
+
+
+class Office:
+    """As much of a Desk as media need; `client` is who calls."""
+
+    def __init__(self, keying: Keying) -> None:
+        self.engine = FakeEngine()
+        self._client = Client(keying, "127.0.0.1", transport="udp")
+
+    def address(self, key: bytes) -> str:
+        return "127.0.0.1"
+
+    def client(self, key: bytes) -> Client:
+        return self._client
+
+
+class Panel:
+    """A station whose call is up."""
+
+    line: Line | None = Line("station", streams=SOUND)
+
+    async def bring_up(self) -> bool:
+        return True
+
+    def let_go(self) -> None:
+        self.line = None
+
+
+def media(keying: Keying, station: bool) -> CallMedia:
+    desk = cast(Desk, Office(keying))
+    return StationMedia(Panel(), desk, "call-1", "Tablet", set()) if station else CallMedia(desk, "call-1", "Tablet")
+
+
+@pytest.fixture(autouse=True)
+async def _read() -> None:
+    await asyncio.to_thread(suites)
+
+
+@pytest.mark.parametrize("station", [False, True])
+async def test_who_was_let_in_in_the_clear_is_answered_so(station: bool) -> None:
+    made = media(Keying.PLAIN, station)
+    assert await made.open(b"", browser=False)
+    answer, streams = made.answer(OFFER, PRESSED)
+    assert b"RTP/AVP 8" in answer if station else b"RTP/AVP 0" in answer
+    assert streams.audio is not None
+    assert streams.audio.codec == ("PCMA" if station else "PCMU")
+    await made.close()
+
+
+@pytest.mark.parametrize("station", [False, True])
+async def test_nobody_else_is(station: bool) -> None:
+    made = media(Keying.SRTP, station)
+    assert await made.open(b"", browser=False)
+    with pytest.raises(SdpError):
+        made.answer(OFFER, PRESSED)
+    await made.close()
