@@ -138,7 +138,7 @@ async def _warm_up(send: Send) -> None:
 
 
 async def _ours(stack: AsyncExitStack, ports: list[int], suite: Suite, segmented: bool = True) -> tuple[Send, int]:
-    stream = VideoStream("H264", 1, lambda: None, lambda on: None)
+    stream = VideoStream("H264", 1, lambda: None, lambda on: None, 0)
     for port in ports:
         datagrams = Datagrams(_socket(stack), ("127.0.0.1", port))
         datagrams.segmented = segmented

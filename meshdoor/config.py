@@ -138,7 +138,7 @@ class MediaConfig:
     was heard and seen to `out_dir`. bitrate is in bits a second.
     """
 
-    camera: str = field(default="card", repr=False)  # an RTSP URL may hold a password
+    camera: str = field(default="auto", repr=False)  # an RTSP URL may hold a password
     microphone: str = "tone"
     speaker: str = "null"
     display: str = "auto"

@@ -8,6 +8,7 @@
     │   ├── Refused               the node understood and said no
     │   └── NotFound              no member, newcomer or file of that name
     ├── EngineError               the media engine is not there or could not do what was asked; calls go on without it
+    │   └── CameraChanged         another camera is to be opened in place of this one, at once
     ├── LocalProtocolError        we used a protocol object wrongly (a bug of ours)
     └── RemoteProtocolError       bytes from the network that break a rule; log, answer, go on
         ├── IdentityError         a key or a certificate that is not what it should be
@@ -59,6 +60,10 @@ class NotFound(UserError):
 
 class EngineError(MeshdoorError):
     """The media engine could not do what was asked."""
+
+
+class CameraChanged(EngineError):
+    """There is another camera now."""
 
 
 class LocalProtocolError(MeshdoorError):

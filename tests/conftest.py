@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import socket
 import threading
 import time
@@ -24,6 +25,10 @@ LOOP_TURNS = 5  # for tasks that are on their way out
 
 
 def pytest_configure() -> None:
+    # No test opens a window on the screen of who runs it, nor shows a wall where it is not the wall that is tested.
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        os.environ.pop(name, None)
+    os.environ["SDL_VIDEODRIVER"] = "dummy"
     isolated()
 
 

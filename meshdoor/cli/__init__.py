@@ -34,6 +34,8 @@ VERBS = {
     "events": ("events",),
     "history": ("history",),
     "status": ("status",),
+    "alarms": ("alarms",),
+    "devices": ("devices", "test"),
     "doctor": ("doctor",),
     "members": ("members", "revoke", "rename"),
     "backup": ("export", "import"),

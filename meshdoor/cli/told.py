@@ -27,6 +27,8 @@ EVENTS = {
     "no talk": "{with} does not take our sound: {why}",
     "hand over": "{from} hands the visitor over to {to}: {state}",
     "lock": "the lock, for {who}: {result}",
+    "alarm": "{text}",
+    "contact": "{door} is {state}",
     "dtmf": "{from} types {digit}",
     "picture": "the first picture is shown",
     "no picture": "pictures stopped coming",
@@ -35,6 +37,7 @@ EVENTS = {
 SWITCHES = {
     "bell": ("the bell rings", "the bell is silent"),
     "ring": ("{with} rings here", "{with} rings no more"),
+    "motion": ("somebody is near", "nobody is near any more"),
     "monitored": ("{by} looks or listens here", "{by} looks or listens here no more"),
 }
 

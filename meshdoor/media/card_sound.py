@@ -10,14 +10,15 @@ import time
 from collections.abc import Callable
 
 from meshdoor.media.cards import Cards, Slot, Tell
-from meshdoor.media.drift import Drift
+from meshdoor.media.drift import MOST, Drift
+from meshdoor.media.floor import QUIETEST, peak
 from meshdoor.media.sdl_audio import OpenCard, Way
 from meshdoor.media.sound import PIECE, SAMPLES, SILENCE
 from meshdoor.media.swresample import stretcher
 
 # Ours, in samples: against the pieces of the card (10 ms) and what the loop comes late by.
-CAPTURED = 480  # left over after a beat, at least
-PLAYED = 960  # queued before one, at least
+CAPTURED = 240  # left over after a beat, at least
+PLAYED = 720  # queued before one, at least
 
 
 class CardMicrophone:
@@ -25,11 +26,11 @@ class CardMicrophone:
 
     def __init__(self, cards: Cards, name: str, tell: Tell, clock: Callable[[], float] = time.monotonic) -> None:
         self.left_out = 0  # samples
+        self.drift = Drift(CAPTURED)
         self._cards = cards
         self._slot: Slot = cards.slot(Way(True, name), tell)
         self._clock = clock
         self._card: OpenCard | None = None
-        self._drift = Drift(CAPTURED)
         self._stretcher = stretcher()
         self._store = b""
         self._flows = False
@@ -57,7 +58,7 @@ class CardMicrophone:
         """What a card captured before somebody listened is nobody's."""
         card.clear()
         self._card, self._store, self._flows = card, b"", False
-        self._drift.restart()
+        self.drift.restart()
 
     def _take(self, card: OpenCard) -> None:
         samples = card.read()
@@ -67,27 +68,30 @@ class CardMicrophone:
 
     def _give(self) -> bytes | None:
         level = len(self._store) // 2 - SAMPLES
-        if not self._flows:
-            if level < self._drift.target:
-                return None
-            self._flows = True
+        if not self._flows and level < self.drift.margin:
+            return None
         if level < 0:
             self._flows = False
-            self._drift.ran_out()
+            self.drift.ran_out()
             return None
+        self._flows = True
         self._keep_level(level)
         piece, self._store = self._store[:PIECE], self._store[PIECE:]
         return piece
 
     def _keep_level(self, level: int) -> None:
         """What is too much is the oldest, so that what is said now is heard now."""
-        excess = level - self._drift.target
-        if self._drift.is_far_off(level):
-            self.left_out += excess
-            self._store = self._store[2 * excess :]
-            self._drift.restart()
+        if level > MOST:
+            self._leave_out(level - self.drift.margin)
+        elif self.drift.surplus and peak(self._store[:PIECE]) < QUIETEST:
+            self._leave_out(min(self.drift.surplus, level))
         else:
-            self._stretcher.stretch(self._drift.observe(level))
+            self._stretcher.stretch(self.drift.observe(level))
+
+    def _leave_out(self, samples: int) -> None:
+        self.left_out += samples
+        self._store = self._store[2 * samples :]
+        self.drift.restart()
 
 
 class CardSpeaker:
@@ -96,14 +100,13 @@ class CardSpeaker:
     def __init__(self, cards: Cards, name: str, tell: Tell, clock: Callable[[], float] = time.monotonic) -> None:
         self.volume = 1.0
         self.left_out = 0  # samples
+        self.drift = Drift(PLAYED)
         self._cards = cards
         self._slot: Slot = cards.slot(Way(False, name), tell)
         self._clock = clock
         self._card: OpenCard | None = None
-        self._drift = Drift(PLAYED)
         self._stretcher = stretcher()
-        self._before = 0
-        self._behind = False
+        self._queued = 0  # as it was after the last piece
 
     def open(self) -> None:
         self._slot.want(True)
@@ -115,32 +118,44 @@ class CardSpeaker:
             self._card = None
             return
         if card is not self._card:
-            card.write(bytes(2 * self._drift.target))
-            self._card, self._before = card, 0
-            self._drift.restart()
+            self._begin(card)
         level = card.queued()
-        if level < self._before:
+        moves = level < self._queued
+        if moves:
             self._slot.moved = self._clock()
-        self._before = self._queue(card, piece, level)
+        if level > MOST or (not moves and level > self.drift.margin + SAMPLES):
+            self._leave_out(SAMPLES)
+            return
+        self._queue(card, piece, level)
+        self._queued = card.queued()
 
     def close(self) -> None:
         self._card = None
         self._slot.want(False)
         self._cards.look()
 
-    def _queue(self, card: OpenCard, piece: bytes, level: int) -> int:
-        """How much is queued now."""
-        drift = self._drift
-        self._behind = drift.is_far_off(level) or (self._behind and level > drift.target)
-        if self._behind:
-            self.left_out += SAMPLES
-            drift.restart()
-            return level
-        samples = self._stretcher.convert(piece)
+    def _begin(self, card: OpenCard) -> None:
+        self._card = card
+        self._put(card, bytes(2 * self.drift.margin))
+        self._queued = card.queued()
+        self.drift.restart()
+
+    def _queue(self, card: OpenCard, piece: bytes, level: int) -> None:
         if level == 0:
-            drift.ran_out()
-            samples = bytes(2 * drift.target) + samples
+            self.drift.ran_out()
+            self._put(card, bytes(2 * self.drift.margin))
+        elif self.drift.surplus and peak(piece) < QUIETEST:
+            left_out = min(self.drift.surplus, SAMPLES)
+            self._leave_out(left_out)
+            piece = piece[2 * left_out :]
         else:
-            self._stretcher.stretch(drift.observe(level))
-        card.write(samples, self.volume)
-        return level + len(samples) // 2
+            self._stretcher.stretch(self.drift.observe(level))
+        self._put(card, self._stretcher.convert(piece))
+
+    def _put(self, card: OpenCard, samples: bytes) -> None:
+        if samples:
+            card.write(samples, self.volume)
+
+    def _leave_out(self, samples: int) -> None:
+        self.left_out += samples
+        self.drift.restart()

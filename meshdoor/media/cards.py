@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 # Ours, in seconds.
 LOOK = 0.25  # between looks whether a card is still there
 RETRY = 1.0  # until one that is not there is tried again
-DEAD = 1.5  # without a single sample, a card is gone, whatever its driver says
+DEAD = 3.0  # without a single sample, a card is gone, whatever its driver says
 CLOSE_TIMEOUT = 2.0
 
 Tell = Callable[[str, str], None]

@@ -90,6 +90,7 @@ class Channel:
         self._cname = cname
         self._path = path
         self._session = RtcpSession(ssrc, cname, 90_000)
+        self.judge: Callable[[Measured, float], None] | None = None  # told of each report of the peer
         self.sender: Sender | None = None
         self.receiver: Receiver | None = None
         self._protector: Protector = protector(None)
@@ -186,6 +187,7 @@ class Channel:
             octets_sent=counters.octets_sent if counters else 0,
             packets_dropped=counters.packets_dropped if counters else 0,
             packets_resent=counters.packets_resent if counters else 0,
+            level=counters.level if counters else 0,
             send_errors=counters.send_errors if counters else 0,
             key_frames_requested=self._key_frames_requested,
             packets_received=source.received if source else 0,
@@ -275,6 +277,8 @@ class Channel:
                     self.sender.packets_requested(numbers, now)
                 case Measured():
                     self._measured = event
+                    if self.judge is not None:
+                        self.judge(event, now)
                     if self.receiver is not None and event.round_trip is not None:
                         self.receiver.measured(event.round_trip)
                 case PacketsRequested() | Left() | Collided():

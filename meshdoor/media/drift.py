@@ -1,71 +1,71 @@
 """No two clocks are alike: a sound card makes some samples a second more or less than 48000 of ours. What has been
-captured and not yet sent, or sent and not yet played, would slowly grow or run out. So it is watched, and the sound is
-stretched by as many parts in a million as keep it level.
+captured and not yet sent, or sent and not yet played, would slowly grow or run out. So its lowest level in the last
+seconds is watched: that is what is truly in store, whatever pieces a card takes and however late a busy machine comes.
+
+While it is neither too low nor too high, nothing is done. Else the sound is stretched by a few parts in a million; and
+what is far too much may be left out where it is quiet.
 """
 
 from __future__ import annotations
 
-from meshdoor.media.sound import INTERVAL, RATE, SAMPLES
+from meshdoor.media.sound import SAMPLES
 
-# Ours. A card's quartz is off by 100 ppm at most; below 2000 nobody hears the change of pitch (3.5 cents).
-LIMIT = 2000.0  # ppm
-_SMOOTH = 50  # beats over which a level is averaged: cards take and give in pieces of their own
-_SPEED = 0.15  # rad/s of the control loop, critically damped
-_STEP = 480  # samples by which a target grows
-_MOST = 2880  # and how far; 60 ms
-_CALM = 1500  # beats after which it comes back by a step
-_FAR = 3 * SAMPLES
-_SHARE = RATE / 1e6  # samples a second that one ppm makes
-_AT_ONCE = 2 * _SPEED / _SHARE  # ppm for each sample of error
-_IN_TIME = _SPEED**2 / _SHARE  # ppm a second for each sample of error
+# Ours. A card's quartz is off by 100 ppm at most, a bad one by 500.
+LIMIT = 1000.0  # ppm; 1.7 cents of a semitone
+WINDOW = 100  # beats; the lowest level is that of the last one to two of them
+BAND = 240  # samples between too low and too high
+MOST = 10 * SAMPLES  # samples that nobody waits for
+_GAIN = 0.8  # ppm for each sample above or below
+_STEP = 240  # samples more to be kept when it was not enough
+_MORE = 2880  # and how many more in all; 60 ms
+_CALM = 150  # beats after which a tenth of a step is taken back
 
 
 class Drift:
-    """Keeps a level at its `target`, both in samples; `observe` is called at each beat.
-
-    The target is `least`; it grows when what is kept in store was not enough, and comes back when it was for long."""
+    """Keeps a level, in samples, at `least` or a little more; `observe` is called with it at each beat."""
 
     def __init__(self, least: int) -> None:
-        self.target = self._least = least
         self.ppm = 0.0
-        self._learnt = 0.0
-        self._level = float(least)
-        self._calm = 0
+        self.margin = self._least = least
+        self._now = self._before = self._beats = self._calm = 0
+        self.restart()
 
     @property
-    def level(self) -> float:
-        """The mean of the last second."""
-        return self._level
+    def lowest(self) -> int | None:
+        """None while it was not watched for long."""
+        return None if self._before < 0 else min(self._now, self._before)
+
+    @property
+    def surplus(self) -> int:
+        """Samples that are of no use but to be late."""
+        lowest = self.lowest
+        return 0 if lowest is None or lowest <= self.margin + 2 * BAND else lowest - self.margin - BAND // 2
 
     def observe(self, level: int) -> float:
         """By how many ppm to stretch what comes next."""
+        self._now = level if self._beats % WINDOW == 0 else min(self._now, level)
+        self._beats += 1
+        lowest = self.lowest
+        if lowest is not None:
+            self.ppm = _GAIN * (min(0, self.margin + BAND - lowest) + max(0, self.margin - lowest))
+            self.ppm = max(-LIMIT, min(LIMIT, self.ppm))
+        if self._beats % WINDOW == 0:
+            self._before = self._now
         self._rest()
-        self._level += (level - self._level) / _SMOOTH
-        error = self.target - self._level
-        self._learnt = _bounded(self._learnt + _IN_TIME * INTERVAL * error)
-        self.ppm = _bounded(self._learnt + _AT_ONCE * error)
         return self.ppm
 
     def restart(self) -> None:
-        """The level is at its target again, after sound was left out or put in. What was learnt of the clocks stays."""
-        self._level = float(self.target)
+        """Sound was left out or put in. What is known of the clocks stays."""
+        self._beats, self._before = 0, -1
 
     def ran_out(self) -> None:
         """It was not enough."""
+        self.margin = min(self.margin + _STEP, self._least + _MORE)
         self._calm = 0
-        self.target = min(self.target + _STEP, self._least + _MOST)
         self.restart()
 
-    def is_far_off(self, level: int) -> bool:
-        """Too late to be mended by stretching."""
-        return level > self.target + _FAR
-
     def _rest(self) -> None:
+        """A time in which it was enough."""
         self._calm += 1
-        if self._calm >= _CALM and self.target > self._least:
-            self._calm = 0
-            self.target -= _STEP
-
-
-def _bounded(ppm: float) -> float:
-    return max(-LIMIT, min(LIMIT, ppm))
+        if self._calm % _CALM == 0:
+            self.margin = max(self._least, self.margin - _STEP // 10)

@@ -99,8 +99,8 @@ class Engine:
             StartLeg: self._start,
             Gate: lambda command: self._leg(command.leg).gate(command.gates),
             CloseLeg: self._close_leg,
-            KeyFrame: lambda command: self._devices.key_frame(),
-            Capture: lambda command: self._devices.capture(command.on),
+            KeyFrame: lambda command: self._devices.camera.key_frame(),
+            Capture: lambda command: self._devices.camera.capture(command.on),
             Prepare: self._load,
             Dtmf: lambda command: self._leg(command.leg).dtmf(command.digits),
             **dict.fromkeys(SOUNDS, self._sound),
@@ -316,7 +316,7 @@ class Engine:
             self._leg(command.leg).snapshot(path)
 
     def _statistics(self, command: GetStatistics) -> EngineStatistics:
-        counters = self._devices.counters
+        counters = self._devices.camera.counters
         return EngineStatistics(
             tuple(leg.statistics() for leg in self._legs.values()),
             counters.frames,

@@ -44,6 +44,7 @@ class Feed:
         """A thread that hangs in a driver is left to itself, with its source."""
         with self._changed:
             self._closed = True
+        self._source.stop()
         self._thread.join(JOIN_TIMEOUT)
 
     def _run(self) -> None:

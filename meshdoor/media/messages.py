@@ -70,7 +70,7 @@ class Hello:
     video: VideoFormat = VideoFormat()
     echo: str = "auto"
     wall: WallFormat = WallFormat()
-    pictures: CameraConfig = CameraConfig()
+    pictures: CameraConfig = field(default_factory=CameraConfig)
 
 
 @dataclass(frozen=True, slots=True)
@@ -345,7 +345,8 @@ class LegOpened:
 class StreamStatistics:
     """Counters of one medium of a leg, in packets, octets (of payload), pictures; times in s.
 
-    `remote_*` and `round_trip` are what the peer reports of us, `round_trip` is None until it has.
+    `remote_*` and `round_trip` are what the peer reports of us, `round_trip` is None until it has. `level` is how much
+    smaller than the house's the picture is that its link can carry: 0 not at all.
     """
 
     packets_sent: int = 0
@@ -364,6 +365,7 @@ class StreamStatistics:
     remote_fraction_lost: float = 0.0
     remote_jitter: float = 0.0
     round_trip: float | None = None
+    level: int = 0
 
 
 @dataclass(frozen=True, slots=True)

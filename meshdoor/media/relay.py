@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import secrets
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,9 +25,10 @@ from meshdoor.media.leg import Emit
 from meshdoor.media.line import Line, LineReceiver, LineSender
 from meshdoor.media.messages import Event, StreamPlan
 from meshdoor.media.outlet import KEY_FRAME_INTERVAL
+from meshdoor.media.renditions import Renditions, VideoSender
 from meshdoor.media.timeline import Timeline
 from meshdoor.media.video_receiver import FORMATS, Feedback
-from meshdoor.media.video_stream import VideoSender, VideoStream
+from meshdoor.media.video_stream import VideoStream
 from meshdoor.rtp import video_receiver as rtp
 from meshdoor.rtp.nal import ParameterSets
 from meshdoor.rtp.packet import RtpPacket
@@ -45,8 +47,11 @@ class Pictures:
         if plan.codec not in FORMATS:
             raise EngineError(f"pictures cannot be sent on as {plan.codec}")
         self.codec = plan.codec
-        sets = _parameter_sets(plan.fmtp)
-        self.stream = VideoStream(plan.codec, ssrc, self.want_key_frame, lambda on: None, True, sets)
+        sets, offset = _parameter_sets(plan.fmtp), secrets.randbits(32)
+        self.stream = VideoStream(
+            plan.codec, ssrc, self.want_key_frame, lambda on: None, offset, lasting=True, parameter_sets=sets
+        )
+        self.renditions = Renditions(self.stream, self.stream, lambda level: None, adapt=False)
         self.ask: Callable[[], None] = lambda: None
         self.last_key: Coded | None = None
         self._clock = clock
@@ -198,7 +203,7 @@ class BranchStudio:
         pictures = self._relay.pictures
         if pictures is None or pictures.codec != plan.codec:
             return None
-        return VideoSender(channel, pictures.stream)
+        return VideoSender(channel, pictures.renditions)
 
     def audio_receiver(self, leg: str, channel: Channel, plan: StreamPlan, emit: Emit) -> Receiver | None:
         line = _agreeing(self._relay.back, plan)

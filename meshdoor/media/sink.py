@@ -61,6 +61,8 @@ class SinkCounters:
     packets_dropped: int = 0
     packets_resent: int = 0
     send_errors: int = 0
+    overflows: int = 0
+    level: int = 0  # how much smaller than the house's picture it is (`adapting`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +116,7 @@ class Sink:
         if not self.open:
             return
         if self._queued + unit.octets > MAX_QUEUED:
+            self.counters.overflows += 1
             self._overflow()
         if self._waiting and (self._pending or not unit.key):
             self.counters.packets_dropped += unit.packets
@@ -156,6 +159,12 @@ class Sink:
             found = find((number - self._offset) & 0xFFFF)
             if found is not None:
                 self._resend(found, number)
+
+    def changes_outlet(self) -> None:
+        """It goes on at another outlet: with a key frame, and the numbers that follow. What it has sent from the one
+        before can be sent again no more: under its numbers there is something else now."""
+        self._overflow()
+        self._first_number, self._expected, self._run = self.next_number, None, 0
 
     def gate(self, open_: bool) -> None:
         if open_ != self.open:

@@ -7,7 +7,6 @@ import logging
 import secrets
 from collections.abc import Callable
 from contextlib import suppress
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
@@ -15,15 +14,12 @@ from meshdoor.errors import EngineError
 from meshdoor.media import display, still
 from meshdoor.media.audio_receiver import AudioReceiver
 from meshdoor.media.background import Background
-from meshdoor.media.camera import CODECS, Camera, CameraCounters
+from meshdoor.media.camera_desk import CameraDesk
 from meshdoor.media.channel import Channel, Receiver, Sender
-from meshdoor.media.encoder import Coded
 from meshdoor.media.leg import Emit
 from meshdoor.media.messages import Device, Event, Hello, StreamPlan
 from meshdoor.media.sound_desk import SoundDesk
-from meshdoor.media.source import open_source
 from meshdoor.media.video_receiver import VideoReceiver
-from meshdoor.media.video_stream import VideoSender, VideoStream
 
 if TYPE_CHECKING:
     from meshdoor.media.wall import Wall
@@ -43,25 +39,14 @@ class NodeStudio:
         self._loop = asyncio.get_running_loop()
         self._emit = emit
         self._files = Background("files")
-        self._camera: Camera | None = None
-        self._streams = {codec: self._stream(codec) for codec in CODECS}
-        if hello.camera != "none":
-            opener = partial(open_source, hello.camera, hello.video)
-            self._camera = Camera(opener, hello.video, self._coded, self._report)
+        self.camera = CameraDesk(hello, self.video_ssrc, emit)
         out_dir = _made(hello.out_dir)
         self.wall = self._on_the_wall(hello)
         self._display = self.wall or self._found("display", lambda: display.named(hello.display, out_dir))
         self.sound = SoundDesk(hello, out_dir, emit)
 
-    @property
-    def counters(self) -> CameraCounters:
-        return self._camera.counters if self._camera is not None else CameraCounters()
-
     def video_sender(self, channel: Channel, plan: StreamPlan) -> Sender | None:
-        stream = self._streams.get(plan.codec)
-        if stream is None:
-            raise EngineError(f"no pictures in {plan.codec}")
-        return VideoSender(channel, stream) if self._camera is not None else None
+        return self.camera.sender(channel, plan)
 
     def audio_sender(self, channel: Channel, plan: StreamPlan) -> Sender | None:
         return self.sound.talk.sender(channel, plan) if self.sound.microphone is not None else None
@@ -72,25 +57,14 @@ class NodeStudio:
     def video_receiver(self, leg: str, channel: Channel, plan: StreamPlan, emit: Emit) -> Receiver | None:
         return VideoReceiver(leg, channel, plan, self._display, emit) if self._display is not None else None
 
-    def key_frame(self) -> None:
-        for stream in self._streams.values():
-            stream.outlet.want_key_frame()
-
-    def capture(self, on: bool) -> None:
-        if self._camera is not None:
-            self._camera.warm(on)
-
     def snapshot(self, path: Path) -> None:
         """Writes the last picture of the camera, in the background. Raises EngineError when there is none."""
-        if self._camera is None:
-            raise EngineError("there is no camera")
-        picture = self._camera.picture()
+        picture = self.camera.picture()
         self._files.do(lambda: still.write(picture(), path))
 
     def close(self) -> None:
         self.sound.close()
-        if self._camera is not None:
-            self._camera.close()
+        self.camera.close()
         if self.wall is not None:
             self.wall.close()
         self._files.close()
@@ -103,20 +77,6 @@ class NodeStudio:
             log.error("no %s: %s", kind, error)
             self._emit(Device(kind, "failed", str(error)))
             return None
-
-    def _stream(self, codec: str) -> VideoStream:
-        def want_key_frame() -> None:
-            if self._camera is not None:
-                self._camera.request_key_frame(codec)
-
-        def watched(on: bool) -> None:
-            if self._camera is not None:
-                self._camera.want(codec, on)
-
-        return VideoStream(codec, self.video_ssrc, want_key_frame, watched)
-
-    def _coded(self, codec: str, coded: Coded) -> None:
-        self._in_loop(self._streams[codec].deliver, coded)
 
     def _on_the_wall(self, hello: Hello) -> Wall | None:
         if hello.display not in ("sdl", "auto"):

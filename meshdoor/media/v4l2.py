@@ -11,6 +11,7 @@ import struct
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 # _IOR('V', 0, 104 bytes), _IOWR('V', 2, 64 bytes): the same on every architecture that a Pi has.
@@ -63,6 +64,12 @@ def examine(path: str, ioctl: Ioctl = fcntl.ioctl) -> VideoDevice | None:
         return None
     finally:
         os.close(file)
+
+
+def has_encoder(root: Path = Path("/")) -> bool:
+    """Whether this is a Pi that encodes H.264 by itself: those before the fifth do."""
+    names = (root / "sys/class/video4linux").glob("video*/name")
+    return any("codec-encode" in name.read_text(errors="replace") for name in names)
 
 
 def _examine(file: int, ioctl: Ioctl) -> VideoDevice:

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import Callable
 
-from meshdoor.errors import EngineError
-from meshdoor.media.channel import Channel
 from meshdoor.media.encoder import Coded
 from meshdoor.media.outlet import KEY_FRAME_INTERVAL, Outlet
-from meshdoor.media.sink import Sink, Unit
+from meshdoor.media.sink import Unit
 from meshdoor.rtp import vp8
 from meshdoor.rtp.group import RtpStream
 from meshdoor.rtp.h264 import H264Packetizer
@@ -25,8 +22,8 @@ def packetizer(codec: str, parameter_sets: ParameterSets | None = None) -> Calla
 
 
 class VideoStream:
-    """`watched` is told when the first sink opens and when the last one shuts. `lasting`: pictures come while nobody
-    looks, too, so that what was kept goes on with them."""
+    """`watched` is told when the first sink opens and when the last one shuts. `offset` is added to timestamps.
+    `lasting`: pictures come while nobody looks, too, so that what was kept goes on with them."""
 
     def __init__(
         self,
@@ -34,15 +31,16 @@ class VideoStream:
         ssrc: int,
         want_key_frame: Callable[[], None],
         watched: Callable[[bool], None],
+        offset: int,
+        *,
         lasting: bool = False,
         parameter_sets: ParameterSets | None = None,
     ) -> None:
         self.outlet = Outlet(want_key_frame)
         self._lasting = lasting
         self._payloads = packetizer(codec, parameter_sets)
-        # RFC 3550 §5.1: both begin anywhere.
-        self._stream = RtpStream(ssrc, PAYLOAD_TYPE, secrets.randbelow(1 << 15))
-        self._offset = secrets.randbits(32)
+        self._stream = RtpStream(ssrc, PAYLOAD_TYPE, secrets.randbelow(1 << 15))  # RFC 3550 §5.1: it begins anywhere
+        self._offset = offset
         self._watched = watched
         self._is_watched = False
 
@@ -61,35 +59,3 @@ class VideoStream:
             if not self._is_watched and not self._lasting:
                 self.outlet.history.clear()
             self._watched(self._is_watched)
-
-
-class VideoSender:
-    """A channel's sink at a video stream: a `channel.Sender`."""
-
-    def __init__(self, channel: Channel, stream: VideoStream, clock: Callable[[], float] = time.monotonic) -> None:
-        assert channel.sink is not None
-        self._sink: Sink = channel.sink
-        self._stream = stream
-        self._clock = clock
-        stream.outlet.add(self._sink, clock())
-
-    def gate(self, open_: bool) -> None:
-        if open_ == self._sink.open:
-            return
-        self._sink.gate(open_)
-        self._stream.outlet.welcome(self._sink, self._clock())
-        self._stream.check()
-
-    def key_frame_requested(self, now: float) -> None:
-        self._stream.outlet.want_key_frame()
-
-    def packets_requested(self, numbers: tuple[int, ...], now: float) -> None:
-        self._stream.outlet.resend(self._sink, numbers, now)
-
-    def dtmf(self, digits: str) -> None:
-        raise EngineError("digits go with sound")
-
-    def close(self) -> None:
-        self._sink.gate(False)
-        self._stream.outlet.remove(self._sink)
-        self._stream.check()

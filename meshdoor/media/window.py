@@ -69,6 +69,7 @@ class Window:
         self._renderer: Any = None
         self._target: Any = None
         self._nudge_type = 0
+        self._repeats = False
         self._nudged = Condition()
         self._due = False
         sdl.begin(sdl.Part.VIDEO)
@@ -225,7 +226,7 @@ class Window:
             library.SDL_MOUSEBUTTONUP: lambda e: self._touched("up", e.button),
             library.SDL_MOUSEMOTION: lambda e: self._touched("moved", e.motion) if e.motion.state else None,
             library.SDL_KEYDOWN: self._key_down,
-            library.SDL_TEXTINPUT: lambda e: Typed(e.text.text.decode(errors="replace")),
+            library.SDL_TEXTINPUT: lambda e: None if self._repeats else Typed(e.text.text.decode(errors="replace")),
             library.SDL_WINDOWEVENT: self._window_event,
             library.SDL_RENDER_TARGETS_RESET: lambda e: Exposed(lost=True),
             library.SDL_RENDER_DEVICE_RESET: lambda e: Exposed(lost=True),
@@ -238,10 +239,11 @@ class Window:
         return Touched(what, x, y)
 
     def _key_down(self, event: Any) -> Typed | None:
-        """What types something comes as text, too."""
+        """What types something comes as text after this; one that is held types it once."""
+        self._repeats = bool(event.key.repeat)
         name = self._sdl.SDL_GetKeyName(event.key.keysym.sym).decode(errors="replace").lower()
         name = {"keypad enter": "return"}.get(name, name)
-        return Typed(name) if name in NAMED and (name == "backspace" or not event.key.repeat) else None
+        return Typed(name) if name in NAMED and (name == "backspace" or not self._repeats) else None
 
     def _seen_at(self, x: int, y: int) -> tuple[int, int]:
         """Where a point of the window is in what is seen; a window may be in other units than pixels."""

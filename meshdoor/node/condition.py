@@ -26,6 +26,13 @@ LACKS: Final = {
     "microphone": "no sound from its microphone",
     "speaker": "no sound at its speaker",
     "display": "nothing on its display",
+    "button": "no working button",
+    "bell": "no working bell",
+    "light": "no working light",
+    "contact": "no working contact at its door",
+    "tamper": "no working tamper switch",
+    "motion": "no working motion sensor",
+    "lock": "no working relay at its lock",
 }
 SCENE: Final = "scene"  # a kind whose state is `dark` or `ok`
 
@@ -85,13 +92,18 @@ class Conditions:
         self.devices.clear()
         self._look()
 
+    def wired(self) -> None:
+        """What is wired to this node is otherwise than it was: see `House.wired`."""
+        self._look()
+
     def of(self, key: bytes) -> Condition:
         """That of a member that is linked, or of this node."""
         own = self._house.membership.identity.key
         return self.own if key == own else self._others.get(key, Condition())
 
     def _look(self) -> None:
-        failed = {kind: told.text for kind, told in self.devices.items() if told.state == FAILED and kind in LACKS}
+        devices = self.devices | dict(self._house.wired())
+        failed = {kind: told.text for kind, told in devices.items() if told.state == FAILED and kind in LACKS}
         scene = self.devices.get(SCENE)
         now = Condition({kind: _clean(text) for kind, text in failed.items()}, scene is not None and scene[0] == "dark")
         if now == self.own:
@@ -122,9 +134,10 @@ class Conditions:
 
 
 def _log(device: Device, before: Told | None) -> None:
-    if device.state == FAILED:
+    failed = before is not None and before.state == FAILED
+    if device.state == FAILED and not failed:
         journal.warn(device.kind, device.text)
-    elif before is not None and before.state == FAILED:
+    elif failed and device.state != FAILED:
         journal.say(device.kind, f"the {device.kind} works again")
     elif device.text:
         journal.say(device.kind, device.text)

@@ -61,6 +61,8 @@ class Devices:
         wiring = self._wiring()
         self.pins = Pins(wiring, self._input, command) if wiring else None
         house.wired = self.states
+        if self.pins is not None:
+            self.pins.changed = house.conditions.wired
 
     def _wiring(self) -> Wiring:
         outputs = self._settings.outputs()
@@ -96,8 +98,8 @@ class Devices:
             lock.troubled = lambda on: self._house.alarming.say(Kind.RELAY, on)
 
     def states(self) -> dict[str, Told]:
-        """How each pin is, for the status."""
-        if self.pins is None:
+        """How each pin is, for the status; nothing is known while the keeper begins."""
+        if self.pins is None or not self.pins.tried:
             return {}
         return {name: Told(FAILED if why else OK, why) for name, why in self.pins.why.items()}
 

@@ -228,7 +228,10 @@ class House:
         """mDNS shows a node."""
         before = {newcomer.id for newcomer in self.peers.newcomers()}
         self.peers.saw(announcement, _now(), source)
-        for newcomer in self.peers.newcomers():
+        after = self.peers.newcomers()
+        if before != {newcomer.id for newcomer in after}:
+            self._tell_watchers()
+        for newcomer in after:
             if newcomer.id in before or self.membership.itself is None:
                 continue
             if self._log.admit(newcomer.id, _now()) is not None:  # somebody may invent thousands
@@ -237,7 +240,10 @@ class House:
 
     def lost(self, instance: str) -> None:
         """mDNS shows it no more."""
+        before = self.peers.newcomers()
         self.peers.lost(instance)
+        if before != self.peers.newcomers():
+            self._tell_watchers()
         self._wake()
 
     def link_up(self, key: bytes, address: Address) -> None:

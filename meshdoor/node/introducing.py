@@ -21,14 +21,15 @@ def hello(config: Config, role: Role, name: str) -> media.Hello:
         display=display(config, role),
         out_dir=devices.out_dir or None,
         video=media.VideoFormat(devices.width, devices.height, devices.fps, devices.bitrate),
+        pictures=config.camera,
         wall=media.WallFormat(screen.window, screen.rotate, screen.font),
     )
 
 
 def camera(config: Config, role: Role) -> str:
-    """A screen has one only where the settings name it: the test card is for doors."""
+    """A screen has one only where the settings name it: `auto` and the test card are for doors."""
     found = config.media.camera
-    return found if role is Role.DOOR or found != "card" else "none"
+    return found if role is Role.DOOR or found not in ("auto", "card") else "none"
 
 
 def display(config: Config, role: Role) -> str:

@@ -19,8 +19,8 @@ from meshdoor.node import journal
 COMMAND: Final = (sys.executable, "-m", "meshdoor.node.keeper")
 PATIENCE: Final = 1.0  # seconds for an order, and for the end of a pulse that is due; then the keeper hangs
 BEGIN: Final = 3.0  # seconds that an order waits for a keeper that begins
-START: Final = 20.0  # seconds for a keeper to begin: a Pi that boots is busy
-FIRST_BACK_OFF, MAX_BACK_OFF = 0.02, 30.0  # seconds; the first is short: until then a relay may be on
+START: Final = 60.0  # seconds for a keeper to begin: a Pi that boots is busy
+FIRST_BACK_OFF, MAX_BACK_OFF = 0.02, 5.0  # seconds; the first is short: until then a relay may be on
 LONG_LIVED: Final = 10.0
 
 OnInput = Callable[[str, bool], None]
@@ -31,9 +31,11 @@ class Pins:
 
     def __init__(self, wiring: Wiring, on_input: OnInput, command: Sequence[str] = COMMAND) -> None:
         self.why: dict[str, str] = dict.fromkeys((*wiring.inputs, *wiring.outputs), "the pin keeper does not run")
+        self.tried = False  # until then nothing is known of any pin
         self.contacts: dict[str, bool] = {}  # as they were last
         self.pid: int | None = None  # of the process that watches
         self.worker: int | None = None  # of the one that holds the pins
+        self.changed: Callable[[], None] = _ignore  # told when `why` has changed
         self._wiring = wiring
         self._on_input = on_input
         self._command = tuple(command)
@@ -149,10 +151,9 @@ class Pins:
             self._end(str(error))
         finally:
             late.cancel()
+            worker = self.worker
             self._forget()
-            # It sees the end of its orders, puts every relay to rest and goes.
-            process.stdin.close()
-            await _gone(process)
+            await _gone(process, worker)
 
     def _not_ready(self) -> None:
         if not self._ready.is_set():
@@ -183,8 +184,10 @@ class Pins:
         elif kind == "no pins":
             self._no_pins(why, str(said.get("hint", "")))
         elif kind == "ready":
+            self.tried = True
             self.worker, self._hopeless = said["pid"], False
             self._ready.set()
+            self.changed()
 
     def _wired(self, name: str, why: str) -> None:
         if why and why != self.why.get(name):
@@ -195,18 +198,38 @@ class Pins:
         if why not in self.why.values():
             journal.warn("pins", f"{why}; {hint}")
         self.why = dict.fromkeys(self.why, why)
-        self._hopeless = True
+        self._hopeless = self.tried = True
+        self.changed()
 
 
-async def _gone(process: Process) -> None:
-    """Whatever happens here, no keeper is left behind."""
+def _ignore() -> None:
+    """Nobody wants to know."""
+
+
+async def _gone(process: Process, worker: int | None) -> None:
+    """It sees the end of its orders, puts every relay to rest and goes.
+
+    A worker that does not is killed, then its watcher does that. Whatever happens here, none is left behind.
+    """
+    assert process.stdin is not None
+    process.stdin.close()
     try:
+        if not await _ended(process) and worker is not None:
+            journal.warn("pins", "the pin keeper does not end, and is killed")
+            with suppress(ProcessLookupError):
+                os.kill(worker, signal.SIGKILL)
+            await _ended(process)
+    finally:
+        if process.returncode is None:
+            with suppress(ProcessLookupError):
+                os.killpg(process.pid, signal.SIGKILL)
+        await process.communicate()
+
+
+async def _ended(process: Process) -> bool:
+    """Both of its processes, within our patience."""
+    with suppress(TimeoutError):
         async with asyncio.timeout(PATIENCE):
-            await process.wait()
-    except (TimeoutError, asyncio.CancelledError) as error:
-        journal.warn("pins", "the pin keeper does not end, and is killed")
-        with suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
-        await process.wait()
-        if isinstance(error, asyncio.CancelledError):
-            raise
+            await process.communicate()
+            return True
+    return False

@@ -16,6 +16,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from meshdoor.calls.incoming import State
 from meshdoor.control import Json
 from meshdoor.control.server import Verb
 from meshdoor.errors import EngineError, MeshdoorError, Refused, StateError
@@ -35,6 +36,7 @@ NEWS_AFTER: Final = 0.1  # seconds: many things change at once
 LOOK_AGAIN: Final = 60.0  # seconds, as the clock may be set meanwhile
 MAX_NOTICES: Final = 8
 MAX_DISMISSED: Final = 64
+MAX_LEGS: Final = 64
 
 Status = Callable[[], dict[str, Json]]
 
@@ -69,7 +71,7 @@ class WallBoard:
         self._slow = model.WallState()  # what takes a look at the history
         self._live: set[str] = set()  # legs that show pictures
         self._lost: set[str] = set()
-        self._since: dict[int, float] = {}  # of calls
+        self._since: dict[str, float] = {}  # of the legs of calls, and of talks with visitors
         self._givers: dict[int, str] = {}
         self._silent: set[int] = set()
         self._muted = False
@@ -98,7 +100,7 @@ class WallBoard:
         finally:
             self._tasks = None
             await self._acts.close()
-            self._files.close()
+            await self._files.close()
 
     def near(self) -> None:
         """Somebody is in front of it."""
@@ -204,16 +206,19 @@ class WallBoard:
 
     def _visitors(self) -> tuple[model.Visitor, ...]:
         locks = {door.id: door.lock for door in self._slow.doors}
+        standing = self._parts.calls.answering.standing()
+        self._silent &= {visit.number for visit, _ in standing}
         found = []
-        for visit, incoming in self._parts.calls.answering.standing():
+        for visit, incoming in standing:
             door = device_id(visit.door)
+            talks = incoming.state is State.TALKING
             found.append(
                 model.Visitor(
                     number=str(visit.number),
                     door=door,
                     name=self._parts.calls.name_of(visit.door),
                     state=str(incoming.state).lower(),
-                    since=incoming.since,
+                    since=self._begun(visit.leg) if talks else incoming.since,
                     leg=visit.leg,
                     picture=self._picture_of(visit.leg, door),
                     lock=locks.get(door, False),
@@ -226,7 +231,6 @@ class WallBoard:
 
     def _call(self) -> model.Call | None:
         active = self._parts.calls.talking.active
-        self._since = {each.number: self._since.get(each.number, time.monotonic()) for each in active}
         if not active:
             return None
         shown = active[0]
@@ -238,13 +242,19 @@ class WallBoard:
             peer=peer,
             name=shown.name,
             state=row["state"],
-            since=self._since[shown.number],
+            since=self._begun(shown.media.leg),
             leg=shown.media.leg,
             picture=self._picture_of(shown.media.leg, peer),
             lock=next((door.lock for door in self._slow.doors if door.id == peer), False),
             muted=self._muted,
             incoming=bool(row["called"]),
         )
+
+    def _begun(self, leg: str) -> float:
+        """When it was seen first."""
+        while len(self._since) >= MAX_LEGS:
+            del self._since[next(iter(self._since))]
+        return self._since.setdefault(leg, time.monotonic())
 
     def _picture_of(self, leg: str, door: str) -> str:
         if leg in self._live:
@@ -300,7 +310,7 @@ class WallBoard:
         return b"" if self._parts.history is None else await self._parts.history.picture(press)
 
     async def _keep_hours(self) -> None:
-        """Quiet hours begin and end; a code is taken again."""
+        """Quiet hours begin and end."""
         while True:
             self._hours.clear()
             wait = self.wishes.until_change(time.time())
@@ -308,12 +318,14 @@ class WallBoard:
                 async with asyncio.timeout(LOOK_AGAIN if wait is None else min(LOOK_AGAIN, wait + 0.01)):
                     await self._hours.wait()
             except TimeoutError:
-                self._changed.set()
+                self._news.set()  # and what else nobody tells of
 
     def _heard(self, event: dict[str, Any]) -> None:
         """Something happened to a call."""
         if event["event"] == "visitor" and event.get("from"):
             self._givers[event["visit"]] = event["from"]
+        if event["event"] == "motion" and event.get("on"):
+            self.near()
         self._changed.set()
 
     def _media(self, event: media.Event) -> None:

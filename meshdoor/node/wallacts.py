@@ -125,7 +125,9 @@ class WallActs:
         self._board.silence(args[0])
 
     async def _dismiss(self, args: Words) -> None:
+        """What is over is forgotten in the whole house."""
         self._board.dismiss(args[0])
+        await self._ask("alarms_clear")
 
     async def _hush(self, args: Words) -> None:
         self._board.hush(args[0])

@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from meshdoor.control import Json
+from meshdoor.node.condition import LACKS
 from meshdoor.trust.permissions import Permission, Role
 from meshdoor.trust.roster import Member
 from meshdoor.version import __version__
@@ -53,8 +54,8 @@ def doors(rows: Iterable[Json], visits: Sequence[Json], files: Mapping[str, str]
             picture=files.get(row["picture"] or "", ""),
             picture_at=at.get(row["picture"] or "", 0.0),
             lock=bool(row["lock"]),
-            contact=row.get("contact") or "",
-            camera=not any(trouble.startswith("no picture") for trouble in row.get("trouble", ())),
+            contact=row["contact"] or "",
+            camera=not any(trouble.startswith(LACKS["camera"]) for trouble in row["trouble"]),
         )
         for row in rows
     )
@@ -92,14 +93,16 @@ def newcomers(rows: Iterable[Json]) -> tuple[model.Newcomer, ...]:
 
 
 def alarms(rows: Iterable[Json]) -> tuple[model.Alarm, ...]:
-    """`rows` are those of the status. The same alarm has the same id as long as it is on."""
+    """`rows` are those of the status. What has passed is told by its text; it is another alarm than it was."""
     return tuple(
-        model.Alarm(alarm_id(row), row["kind"].replace(" ", "_"), row.get("name") or "", row["text"]) for row in rows
+        model.Alarm(
+            id=f"{row['kind']}:{row['id']}:{row['since']}:{'on' if row['on'] else 'off'}",
+            kind=row["kind"].replace(" ", "_") if row["on"] else "",
+            name=row["name"],
+            text=row["text"],
+        )
+        for row in rows
     )
-
-
-def alarm_id(row: Json) -> str:
-    return f"{row['kind']}:{row.get('id') or row['text']}:{row.get('since') or ''}"
 
 
 def pairing(status: Mapping[str, Json] | None, homes: Iterable[str], now: float) -> model.Pairing | None:

@@ -41,10 +41,10 @@ class WallFiles:
                 self._files[each] = str(await asyncio.to_thread(self._write, data))
         return bool(gone) or not fresh.isdisjoint(self._files)
 
-    def close(self) -> None:
+    async def close(self) -> None:
         self._files.clear()
         if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
+            await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
 
     def _write(self, data: bytes) -> Path:
         if self._folder is None:

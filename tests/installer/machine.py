@@ -20,7 +20,7 @@ CHECKOUT = Path(__file__).parents[2]
 PARTS = ("pyproject.toml", "constraints.txt", "README.md", "LICENSE", "meshdoor", "services", "keys")
 PASSED = ("PIP_INDEX_URL", "PIP_EXTRA_INDEX_URL", "http_proxy", "https_proxy")  # how this host reaches packages
 CERTIFICATES = Path("/etc/ssl/certs/ca-certificates.crt")
-PATIENCE = 120.0  # seconds until a booted machine has settled
+PATIENCE = 60.0  # seconds until a booted machine has settled
 
 # The root as a container would have it. $1: the directory; the rest: what becomes its first process.
 ENTER = """

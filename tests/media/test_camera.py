@@ -39,6 +39,11 @@ class Script:
             self.closed.wait(5)
         raise EngineError("the camera stopped")
 
+    stand_in = ""
+
+    def stop(self) -> None:
+        """It hangs in its driver."""
+
     def close(self) -> None:
         self.closed.set()
 

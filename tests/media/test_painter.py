@@ -45,7 +45,7 @@ class Canvas:
     """A window and its painter."""
 
     def __init__(self, size: Size, turned: int = 0) -> None:
-        self.window = Window(Shape((size.h, size.w) if turned in (90, 270) else tuple(size), turned))
+        self.window = Window(Shape((size.h, size.w) if turned in (90, 270) else (size.w, size.h), turned))
         self.lettering = Lettering(fonts.find())
         self.live = Live(self.window.nudge)
         self.painter = Painter(self.window, self.lettering, self.live, self.window.nudge)

@@ -20,7 +20,9 @@ from meshdoor.media.camera import Camera
 from meshdoor.media.encoder import Coded, Picture
 from meshdoor.media.engine_client import Engine
 from meshdoor.media.messages import Device, Event, Hello, StartLeg, VideoFormat
-from meshdoor.media.source import LateSource, Source, StreamSource, open_source
+from meshdoor.media.opening import open_source
+from meshdoor.media.source import LateSource, Source
+from meshdoor.media.streams import StreamSource
 from meshdoor.rtp.h264_depacketizer import depacketize
 from meshdoor.rtp.nal import PPS, SPS, nal_type, split_annex_b
 from meshdoor.rtp.packet import RtpPacket

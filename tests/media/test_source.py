@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from fractions import Fraction
 from pathlib import Path
 
@@ -15,7 +14,9 @@ from meshdoor.media.camera import decoded
 from meshdoor.media.card import Card
 from meshdoor.media.encoder import Coded, Picture
 from meshdoor.media.messages import VideoFormat
-from meshdoor.media.source import CardSource, PipeSource, Source, StreamSource, clock_text, fitting, open_source, rpicam
+from meshdoor.media.opening import open_source
+from meshdoor.media.source import CardSource, Source, clock_text
+from meshdoor.media.streams import StreamSource, fitting
 
 VIDEO = VideoFormat(320, 192, 30, 300_000)
 
@@ -138,23 +139,6 @@ def test_a_stream_that_is_not_a_file_ends(tmp_path: Path) -> None:
     with pytest.raises(EngineError, match="stopped"):
         source.read()
     source.close()
-
-
-def test_raw_pictures_from_a_program() -> None:
-    size = 320 * 192 * 3 // 2
-    program = f"import sys; sys.stdout.buffer.write(bytes(range(256)) * {size // 256})"
-    source = PipeSource([sys.executable, "-c", program], VIDEO)
-    picture = source.read()
-    assert bytes(picture.frame.planes[0])[:256] == bytes(range(256))
-    with pytest.raises(EngineError, match="ended"):
-        source.read()
-    source.close()
-
-
-def test_a_program_that_is_not_there() -> None:
-    with pytest.raises(EngineError, match="cannot run nothing-like-this"):
-        PipeSource(["nothing-like-this"], VIDEO)
-    assert "--width" in rpicam(VIDEO)
 
 
 def test_pictures_are_made_to_fit() -> None:

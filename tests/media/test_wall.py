@@ -11,17 +11,15 @@ from queue import Empty, SimpleQueue
 
 import pytest
 
-from meshdoor.media import fonts, page_files, panel, wall
+from meshdoor.media import panel, wall
 from meshdoor.media.card import Card
-from meshdoor.media.lettering import Lettering
 from meshdoor.media.messages import FAILED, OK, STAND_IN, Device, Event, Touched, WallFormat
 from meshdoor.media.wall import Wall
-from meshdoor.wall import model, rest, views
-from meshdoor.wall.look import Look
+from meshdoor.wall import model, rest
 from meshdoor.wall.model import Settings, WallState
-from meshdoor.wall.palette import palette
-from meshdoor.wall.place import Place, View
+from meshdoor.wall.place import GO, Place, View
 from meshdoor.wall.scene import Area, Size
+from tests.fakes import hand
 from tests.fakes.xvfb import PATIENCE, POLL, Screen, needs_xvfb, xvfb
 from tests.wall import houses
 
@@ -84,13 +82,7 @@ def shown(state: WallState, screen: Screen) -> Iterator[tuple[Wall, Told]]:
 
 def area(state: WallState, place: Place, verb: str) -> Area:
     """Where this is touched."""
-    lettering = Lettering(fonts.find())
-    try:
-        words, now = page_files.words("en"), time.monotonic()
-        look = Look(SIZE, lettering.measure, wall.local, words, palette("light", 12), now, time.time())
-        return next(each for each in views.draw(place, state, look).touch if each.action.verb == verb)
-    finally:
-        lettering.close()
+    return hand.area(SIZE, place, state, verb)
 
 
 def tap(screen: Screen, where: Area, hold: float = 0.0) -> None:
@@ -134,11 +126,9 @@ def test_a_name_is_typed(screen: Screen) -> None:
     with shown(HOME, screen) as (_, told):
         screen.tap(400, 100)
         screen.still()
-        menu = views.draw(Place(View.DOORS), HOME, _look())
-        tap(screen, next(each for each in menu.touch if each.action.args[:1] == (View.PAIRING,)))
+        tap(screen, hand.area(SIZE, Place(View.DOORS), HOME, GO, View.PAIRING))
         screen.still()
-        pairing = views.draw(Place(View.PAIRING), HOME, _look())
-        tap(screen, next(each for each in pairing.touch if each.action.args[:1] == (View.NAME,)))
+        tap(screen, hand.area(SIZE, Place(View.PAIRING), HOME, GO, View.NAME))
         screen.still()
         screen.type("Ann B")
         screen.key("BackSpace")
@@ -147,10 +137,6 @@ def test_a_name_is_typed(screen: Screen) -> None:
         while not isinstance(touched := told.next(), Touched) or touched.verb == "seen":
             continue
         assert (touched.verb, touched.args) == ("invite", ("Ann C",))
-
-
-def _look() -> Look:
-    return Look(SIZE, houses.measure, wall.local, page_files.words("en"), palette("light", 12), 0.0, time.time())
 
 
 def test_pictures_are_shown_as_they_come(screen: Screen) -> None:

@@ -169,6 +169,14 @@ async def test_the_status_says_how_each_pin_is(tmp_path: Path) -> None:
     assert Devices(Config(), house("Gate")).states() == {}
 
 
+async def test_screens_hear_of_a_button_that_does_not_work(tmp_path: Path) -> None:
+    settings = DevicesConfig(buttons=("gpio:17",))
+    at = house("Gate")
+    broken = Devices(Config(devices=settings), at, ("/bin/echo", '{"said": "no pins", "why": "no pins", "hint": ""}'))
+    async with linked(at), broken:
+        await until(lambda: at.conditions.own.troubles == ("no working button: no pins",))
+
+
 async def test_a_person_tries_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(devices, "TRY_BUTTON", 0.2)
     monkeypatch.setattr(devices, "TRY", 0.05)

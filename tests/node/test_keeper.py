@@ -153,6 +153,14 @@ async def test_a_keeper_that_hangs_is_ended(wires: Wires, caplog: pytest.LogCapt
     assert "lock is on for too long" in caplog.text
 
 
+async def test_a_keeper_that_hangs_while_the_node_ends_leaves_no_relay_on(wires: Wires) -> None:
+    async with keeping(wires) as pins:
+        await pins.on("lock", LONG)
+        assert pins.worker is not None
+        os.kill(pins.worker, signal.SIGSTOP)
+    assert not wires.is_on(LOCK)
+
+
 async def test_an_order_that_a_hanging_keeper_does_not_take_fails(wires: Wires) -> None:
     async with keeping(wires) as pins:
         assert pins.worker is not None

@@ -16,7 +16,7 @@ from meshdoor.sip.uri import SipUri
 
 GIVER = bytes(range(32))
 THERE = Target(SipUri.parse("sip:bob@192.0.2.1"), Flow("UDP", ("192.0.2.2", 5060), ("192.0.2.1", 5060)))
-PRESS = ("Meshdoor-Press", "p1")
+PRESS, PACE = ("Meshdoor-Press", "p1"), ("Meshdoor-Pace", "0.500")
 
 
 @dataclass
@@ -40,8 +40,8 @@ def said(line: Line) -> list[tuple[str, str]]:
 
 
 def test_a_screen_is_told_of_the_press_and_of_who_hands_over() -> None:
-    assert said(Line("p1-1")) == [PRESS]
-    assert said(Line("p1-1", giver=GIVER)) == [PRESS, ("Meshdoor-Handover", GIVER.hex())]
+    assert said(Line("p1-1")) == [PRESS, PACE]
+    assert said(Line("p1-1", giver=GIVER)) == [PRESS, PACE, ("Meshdoor-Handover", GIVER.hex())]
 
 
 def test_a_page_is_told_no_key_of_a_member() -> None:

@@ -75,7 +75,7 @@ HOME = WallState(
     visits=VISITS,
     missed=1,
     newcomers=(Newcomer("762i-4wgo-fh5g-6z2x", "Shed", "door"), Newcomer("aaaa-4wgo-fh5g-6z2x", "Cellar", "lock")),
-    settings=Settings(tones=("chime", "bell", "knock")),
+    settings=Settings(tones=("chime", "bell", "/etc/meshdoor/dog.wav")),
 )
 CALM = replace(HOME, doors=(FRONT,), rooms=ROOMS[:1], missed=0)
 VISITOR = Visitor("1", "d1", "Front door", leg="visit-1", picture="live", lock=True)

@@ -238,6 +238,25 @@ def test_a_touch_of_a_dark_display_only_wakes() -> None:
     assert wall.commands() == []
 
 
+def test_a_touch_of_a_dark_display_means_nothing_that_was_there_before() -> None:
+    wall = Wall()
+    wall.wait(400)
+    before = wall.navigator.scene(wall.now, NOON)
+    assert before == Scene()
+    wall.navigator.near(wall.now)
+    wall.draw()
+    area = wall.area("go", "doors")
+    navigator = wall.navigator
+    wall.now += 1000.0
+    navigator.handle_timer(wall.now)
+    wall.now += 1000.0
+    navigator.handle_timer(wall.now)  # dark, and not drawn since
+    assert navigator.asleep
+    navigator.touched(*centre(area), wall.now)
+    navigator.released(*centre(area), wall.now)
+    assert wall.view() is View.CLOCK
+
+
 def test_a_key_or_somebody_near_wakes() -> None:
     wall = asleep()
     wall.key("return")
@@ -466,6 +485,18 @@ def test_a_key_opens_when_it_is_pressed_again() -> None:
     assert "Press again" not in wall.said
     wall.key("o")
     assert wall.asked() == []
+
+
+def test_a_second_press_opens_only_what_was_asked_for() -> None:
+    wall = Wall(size=SIZES[1])
+    wall.tap("go", "doors")
+    wanted = [wall.area("open", "d1"), wall.area("open", "d3")]
+    first, second = (wall.scene.touch.index(area) for area in wanted)
+    wall.key(*["tab"] * (first + 1), "return")
+    wall.key(*["tab"] * (second - first), "return")
+    assert wall.asked() == []
+    wall.key("return")
+    assert wall.asked() == [("open", "d3")]
 
 
 def test_the_focus_goes_from_area_to_area() -> None:

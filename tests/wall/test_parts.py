@@ -180,6 +180,10 @@ def test_any_text_fits_any_box(text: str, box: Box, size: int, lines: int, weigh
     assert not item.text or box.h == 0 or layout.line_height(item.size) * len(item.lines) <= box.h or box.h < 2
 
 
+def test_lines_have_room_for_what_goes_below_and_above() -> None:
+    assert [layout.line_height(size) for size in (10, 11, 100)] == [13, 15, 130]
+
+
 def test_text_is_broken_made_smaller_and_cut_off_in_this_order() -> None:
     wide, narrow = Box(0, 0, 400, 60), Box(0, 0, 120, 60)
     style = Style(BLACK, 20, 12, lines=2)

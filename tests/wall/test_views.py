@@ -219,7 +219,9 @@ def test_what_can_be_done(case: str, wanted: list[tuple[str, ...]]) -> None:
     ("case", "never"),
     [
         ("ringing", "hangup"), ("talking", "silence"), ("silenced", "silence"), ("monitor asks", "talk"),
-        ("monitor", "mute"), ("a room calls", "open"), ("code", "enter"), ("pairing is not for this one", "go name"),
+        ("monitor", "mute"),
+        ("handover", "handover r3"), ("handover", "handover r2"),
+        ("a room calls", "open"), ("code", "enter"), ("pairing is not for this one", "go name"),
     ],
 )
 def test_what_cannot(case: str, never: str) -> None:
@@ -294,10 +296,17 @@ def test_settings_step_by_step() -> None:
     places = [replace(place, page=page) for page in range(3)]
     offered = [each.action.args for there in places for each in views.draw(there, state, look(SIZES[3])).touch]
     wanted = {
-        ("volume", "6"), ("volume", "8"), ("brightness", "7"), ("tone", "bell"), ("tone", "knock"), ("quiet", "off"),
+        ("volume", "6"), ("volume", "8"), ("brightness", "7"), ("tone", "bell"), ("tone", "/etc/meshdoor/dog.wav"),
+        ("quiet", "off"),
         ("quiet_from", "21:30"), ("quiet_to", "07:30"), ("theme", "light"), ("language", "en"), ("sleep", "900"),
     }
     assert wanted <= set(offered)
+
+
+def test_a_tone_of_ones_own_is_called_by_the_name_of_its_file() -> None:
+    state = replace(HOME, settings=replace(HOME.settings, tone="/etc/meshdoor/dog.wav"))
+    items = views.draw(Place(View.SETTINGS), state, look(SIZES[3])).items
+    assert any(isinstance(item, Text) and item.text == "dog.wav" for item in items)
 
 
 def test_a_setting_at_its_end_goes_no_further() -> None:

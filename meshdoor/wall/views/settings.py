@@ -63,7 +63,7 @@ def _rows(state: WallState, words: Words) -> Iterator[Row]:
 
 
 def _tone(now: Settings, words: Words) -> Iterator[Row]:
-    yield _choice(words("wall.tone"), "tone", now.tones, now.tone, lambda each: words.or_else(f"tone.{each}", each))
+    yield _choice(words("wall.tone"), "tone", now.tones, now.tone, partial(_tone_name, words))
     play = Button(words("settings.bell.play"), "bell", Action("play", (now.tone,)), "tonal")
     yield Row(words("settings.bell"), button=play, note=words("settings.bell.text"))
 
@@ -98,6 +98,11 @@ def _time(title: str, name: str, value: str) -> Row:
 
 def _clock(minutes: int) -> str:
     return f"{minutes // 60:02}:{minutes % 60:02}"
+
+
+def _tone_name(words: Words, tone: str) -> str:
+    """A file of one's own is called by its name."""
+    return words.or_else(f"tone.{tone}", tone.rpartition("/")[2])
 
 
 def _language(words: Words, name: str) -> str:

@@ -309,6 +309,12 @@ export default {
   "alarm.tamper": "Jemand macht sich an {name} zu schaffen",
   "alarm.vanished": "{name} ist verschwunden",
   "alarm.left_open": "{name} steht noch offen",
+  "alarm.relay": "{name} kann das Schloss nicht bewegen",
+  "tone.chime": "Gong hell",
+  "tone.bell": "Glocke",
+  "tone.gong": "Gong tief",
+  "tone.marimba": "Marimba",
+  "tone.buzzer": "Summer",
   "wall.alarm.ok": "Gesehen",
 
   "error.title": "Etwas ist schiefgegangen",

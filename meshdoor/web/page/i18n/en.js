@@ -309,6 +309,12 @@ export default {
   "alarm.tamper": "Somebody tampers with {name}",
   "alarm.vanished": "{name} has vanished",
   "alarm.left_open": "{name} was left open",
+  "alarm.relay": "{name} cannot move its lock",
+  "tone.chime": "Chime",
+  "tone.bell": "Bell",
+  "tone.gong": "Gong",
+  "tone.marimba": "Marimba",
+  "tone.buzzer": "Buzzer",
   "wall.alarm.ok": "I have seen it",
 
   "error.title": "Something went wrong",

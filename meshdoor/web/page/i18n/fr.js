@@ -309,6 +309,12 @@ export default {
   "alarm.tamper": "Quelqu’un manipule {name}",
   "alarm.vanished": "{name} a disparu",
   "alarm.left_open": "{name} : restée ouverte",
+  "alarm.relay": "{name} ne peut pas actionner la serrure",
+  "tone.chime": "Carillon",
+  "tone.bell": "Cloche",
+  "tone.gong": "Gong",
+  "tone.marimba": "Marimba",
+  "tone.buzzer": "Bourdon",
   "wall.alarm.ok": "J’ai vu",
 
   "error.title": "Quelque chose n’a pas marché",
