@@ -77,11 +77,12 @@ class Desk(Protocol):
         """Look again whether this node rings or talks."""
 
 
-async def open_leg(desk: Desk, leg: str, local: str, browser: bool, client: Client | None = None) -> LegOpened:
-    """A leg from the address `local`; a browser may find others of this node. Raises EngineError."""
-    if client is not None and client.keying is Keying.DTLS:
+async def open_leg(desk: Desk, leg: str, local: str, dtls: bool, client: Client | None = None) -> LegOpened:
+    """A leg from the address `local`. `dtls`: keys are made by DTLS, as all browsers want it, and as a client may have
+    offered; a browser may find other addresses of this node. Raises EngineError."""
+    if client is not None and (dtls or client.keying is Keying.DTLS):
         return await desk.engine.open_dtls(leg, local)
-    if not browser:
+    if not dtls:
         return await desk.engine.open_leg(leg, local)
     findable = desk.findable()
     return await desk.engine.open_webrtc(leg, findable.addresses or (local,), findable.servers)
