@@ -38,6 +38,10 @@ class Outside:
         every = {"TLS": self.tls, "TCP": self.tcp, "UDP": self.udp}
         return tuple(name for name, transport in every.items() if transport is not None)
 
+    def certificate(self, flow: Flow) -> bytes:
+        """The certificate (DER) of whoever is at the other end, if it was verified; else empty."""
+        return self.tls.certificate(flow) if self.tls is not None and flow.transport == "TLS" else b""
+
     def flow(self, hop: Hop, name: str, context: ssl.SSLContext | None = None) -> Flow:
         """A way to one hop of `name`, whose certificate is verified by `context`, else as that of anybody.
 
