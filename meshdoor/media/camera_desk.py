@@ -20,7 +20,7 @@ from meshdoor.media.messages import Hello, StreamPlan
 from meshdoor.media.opening import NONE, Opener
 from meshdoor.media.renditions import Renditions, VideoSender
 from meshdoor.media.tracks import CODECS, SMALL, TRACKS, CameraCounters
-from meshdoor.media.video_stream import VideoStream
+from meshdoor.media.video_stream import VideoStream, packetizer
 
 T = TypeVar("T")
 
@@ -90,7 +90,7 @@ class CameraDesk:
             if self._camera is not None:
                 self._camera.want(track, on)
 
-        return VideoStream(track.removesuffix(SMALL), self._ssrc, want_key_frame, watched, offset)
+        return VideoStream(packetizer(track.removesuffix(SMALL)), self._ssrc, want_key_frame, watched, offset)
 
     def _coded(self, track: str, coded: Coded) -> None:
         self._in_loop(self._streams[track].deliver, coded)

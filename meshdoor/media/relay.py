@@ -28,7 +28,7 @@ from meshdoor.media.outlet import KEY_FRAME_INTERVAL
 from meshdoor.media.renditions import Renditions, VideoSender
 from meshdoor.media.timeline import Timeline
 from meshdoor.media.video_receiver import FORMATS, Feedback
-from meshdoor.media.video_stream import VideoStream
+from meshdoor.media.video_stream import VideoStream, packetizer
 from meshdoor.rtp import video_receiver as rtp
 from meshdoor.rtp.nal import ParameterSets
 from meshdoor.rtp.packet import RtpPacket
@@ -48,9 +48,8 @@ class Pictures:
             raise EngineError(f"pictures cannot be sent on as {plan.codec}")
         self.codec = plan.codec
         sets, offset = _parameter_sets(plan.fmtp), secrets.randbits(32)
-        self.stream = VideoStream(
-            plan.codec, ssrc, self.want_key_frame, lambda on: None, offset, lasting=True, parameter_sets=sets
-        )
+        cut = packetizer(plan.codec, sets)
+        self.stream = VideoStream(cut, ssrc, self.want_key_frame, lambda on: None, offset, lasting=True)
         self.renditions = Renditions(self.stream, self.stream, lambda level: None, adapt=False)
         self.ask: Callable[[], None] = lambda: None
         self.last_key: Coded | None = None

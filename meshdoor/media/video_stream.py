@@ -16,29 +16,32 @@ from meshdoor.rtp.nal import ParameterSets
 PAYLOAD_TYPE = 96  # in the packets as they are made; each sink puts in what its peer wants
 PASSED_THROUGH = 2.5  # s: how old a key frame a joiner is given of a stream that makes none on request; ours
 
+Payloads = Callable[[bytes], list[bytes]]  # of one access unit
 
-def packetizer(codec: str, parameter_sets: ParameterSets | None = None) -> Callable[[bytes], list[bytes]]:
+
+def packetizer(codec: str, parameter_sets: ParameterSets | None = None) -> Payloads:
+    """What cuts access units."""
     return H264Packetizer(parameter_sets=parameter_sets).payloads if codec == "H264" else vp8.payloads
 
 
 class VideoStream:
-    """`watched` is told when the first sink opens and when the last one shuts. `offset` is added to timestamps.
+    """`watched` is told when the first sink opens and when the last one shuts. `payloads` cuts a picture; `offset` is added
+    to timestamps.
     `lasting`: pictures come while nobody looks, too, so that what was kept goes on with them."""
 
     def __init__(
         self,
-        codec: str,
+        payloads: Payloads,
         ssrc: int,
         want_key_frame: Callable[[], None],
         watched: Callable[[bool], None],
         offset: int,
         *,
         lasting: bool = False,
-        parameter_sets: ParameterSets | None = None,
     ) -> None:
         self.outlet = Outlet(want_key_frame)
         self._lasting = lasting
-        self._payloads = packetizer(codec, parameter_sets)
+        self._payloads = payloads
         self._stream = RtpStream(ssrc, PAYLOAD_TYPE, secrets.randbelow(1 << 15))  # RFC 3550 §5.1: it begins anywhere
         self._offset = offset
         self._watched = watched

@@ -263,11 +263,11 @@ class Answering:
 
     async def _prepare(self, visit: Visit, offer: bytes) -> None:
         """Open the leg, answer the door's offer in a 183, and let pass what may."""
-        peer = self._desk.address(visit.door)
+        peer, client = self._desk.address(visit.door), self._desk.client(visit.door)
         visit.local = media_plan.local_address(peer)
         try:
-            browser = media_plan.is_for_browser(offer)
-            visit.opened = await open_leg(self._desk, visit.leg, visit.local, browser)
+            dtls = media_plan.makes_keys_by_dtls(offer)
+            visit.opened = await open_leg(self._desk, visit.leg, visit.local, dtls, client)
             visit.has_leg = True
         except EngineError as error:
             journal.warn("media", f"no picture: {error}")
@@ -276,7 +276,7 @@ class Answering:
             return
         try:
             place = media_plan.Place(visit.local, visit.opened, peer)
-            able = media_plan.able_for(self._desk.client(visit.door))
+            able = media_plan.able_for(client)
             visit.answer, visit.streams = media_plan.answer(offer, place, able=able)
         except SdpError as error:
             journal.warn("sdp", f"an offer cannot be used: {error}")

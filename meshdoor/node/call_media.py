@@ -37,14 +37,15 @@ class CallMedia:
         """Audio and video as they were agreed on last."""
         return self._streams
 
-    async def open(self, peer: bytes, browser: bool) -> bool:
-        """Open the leg towards a member; False, and it is said in the log, when that cannot be."""
+    async def open(self, peer: bytes, dtls: bool) -> bool:
+        """Open the leg towards a member, with keys by DTLS if it is a browser or has offered that; False, and it is
+        said in the log, when that cannot be."""
         host, engine, client = self._desk.address(peer), self._desk.engine, self._desk.client(peer)
         try:
             local = media_plan.local_address(host)
             async with asyncio.timeout(PATIENCE):
                 await engine.wait_ready()
-                opened = await open_leg(self._desk, self.leg, local, browser, client)
+                opened = await open_leg(self._desk, self.leg, local, dtls, client)
         except (EngineError, TimeoutError, OSError) as error:
             journal.warn("media", f"no call with {self._name}: {error}")
             return False

@@ -94,8 +94,9 @@ class Desk(Protocol):
         """Look again whether this node rings or talks."""
 
 
-async def open_leg(desk: Desk, leg: str, local: str, browser: bool, client: Client | None = None) -> LegOpened:
-    """A leg from the address `local`; a browser may find others of this node. Raises EngineError.
+async def open_leg(desk: Desk, leg: str, local: str, dtls: bool, client: Client | None = None) -> LegOpened:
+    """A leg from the address `local`. `dtls`: keys are made by DTLS, as all browsers want it, and as a client may have
+    offered; a browser may find other addresses of this node. Raises EngineError.
 
     An engine that starts is waited for a little; one that is there and has much to do, for as long as it takes.
     """
@@ -104,9 +105,9 @@ async def open_leg(desk: Desk, leg: str, local: str, browser: bool, client: Clie
             await desk.engine.wait_ready()
     except TimeoutError:
         raise EngineError("the media engine is not there yet") from None
-    if client is not None and client.keying is Keying.DTLS:
+    if client is not None and (dtls or client.keying is Keying.DTLS):
         return await desk.engine.open_dtls(leg, local)
-    if not browser:
+    if not dtls:
         return await desk.engine.open_leg(leg, local)
     findable = desk.findable()
     return await desk.engine.open_webrtc(leg, findable.addresses or (local,), findable.servers)

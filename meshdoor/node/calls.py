@@ -131,7 +131,8 @@ class CallService:
             self._tasks = tasks
             beside = [tasks.create_task(self._run_engine())]
             if self.outside.tls is not None and self._sip_identity is not None and self._house.role is Role.SCREEN:
-                kept = keep_certificate(self._house, self._sip_identity, self.outside.tls)
+                pins = self.stations.certificates
+                kept = keep_certificate(self._house, self._sip_identity, self.outside.tls, pins)
                 beside.append(tasks.create_task(kept))
             self._peers_changed()
             try:

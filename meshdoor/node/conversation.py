@@ -305,7 +305,7 @@ class Conversation:
 
     async def _prepare(self, session: UasSession, offer: bytes) -> None:
         """Open the leg and make the answer, which waits for who answers."""
-        has_leg = await self.media.open(self.call.peer, media_plan.is_for_browser(offer))
+        has_leg = await self.media.open(self.call.peer, media_plan.makes_keys_by_dtls(offer))
         if self.call.ending is not None or session.over:
             await self.media.close()
             return

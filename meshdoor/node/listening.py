@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from meshdoor.config import Config
@@ -52,14 +52,18 @@ async def _dialling(config: Config) -> TlsTransport | None:
     return TlsTransport(context, context, port=SECURE_PORT)
 
 
-async def keep_certificate(house: House, identity: SipIdentity, tls: TlsTransport) -> None:
-    """Show the addresses of this node in its certificate, whatever they are; until cancelled."""
-    shown: tuple[str, ...] = ()
+async def keep_certificate(
+    house: House, identity: SipIdentity, tls: TlsTransport, pins: Callable[[], frozenset[bytes]]
+) -> None:
+    """Show the addresses of this node in its certificate, whatever they are, and ask for the certificates that are
+    pinned; until cancelled."""
+    shown: tuple[tuple[str, ...], frozenset[bytes]] = (), frozenset()
     while True:
-        if house.addresses != shown:
-            shown = house.addresses
+        wanted = house.addresses, pins()
+        if wanted != shown:
+            shown = wanted
             try:
-                tls.show(await asyncio.to_thread(identity.server))
+                tls.show(await asyncio.to_thread(identity.server, wanted[1]))
             except MeshdoorError as error:
                 journal.warn("port", f"SIP over TLS: {error}")
         await asyncio.sleep(LOOK_AGAIN)

@@ -31,7 +31,7 @@ from meshdoor.media.suites import CM, suites
 from meshdoor.rtp.srtp_keys import MasterKey
 from meshdoor.sdp.answer import Answer, Capabilities, TrackCapability, answer_offer
 from meshdoor.sdp.attributes import Direction, Fingerprint
-from meshdoor.sdp.bundle import DTLS, Bundle, Setup
+from meshdoor.sdp.bundle import DTLS, DTLS_PROFILES, Bundle, Setup
 from meshdoor.sdp.codec import TELEPHONE_EVENT, Codec, codecs_of
 from meshdoor.sdp.crypto import Crypto
 from meshdoor.sdp.description import Media, SessionDescription
@@ -165,7 +165,7 @@ def _track_again(said: SessionDescription, media: Media, wish: Wish) -> TrackPla
     codecs, keys = codecs_of(media), cryptos_of(media)
     mux = media.attribute("rtcp-mux") is not None
     plan = TrackPlan(media.kind, media.port, codecs, media.profile, keys, direction, rtcp_mux=mux)
-    if media.profile != DTLS or not media.port:
+    if media.profile not in DTLS_PROFILES or not media.port:
         return plan
     if media.attribute("ice-ufrag") is None:
         return replace(plan, dtls=Dtls.of(said, media).with_setup(Setup.ACTPASS))
@@ -179,10 +179,10 @@ def _ssrc(media: Media) -> int | None:
     return int(said.partition(" ")[0]) if said else None
 
 
-def is_for_browser(body: bytes) -> bool:
-    """Does this offer ask for WebRTC? One that cannot be read asks for nothing."""
+def makes_keys_by_dtls(body: bytes) -> bool:
+    """Does this offer ask for DTLS-SRTP, as WebRTC does? One that cannot be read asks for nothing."""
     try:
-        return any(media.profile == DTLS for media in SessionDescription.parse(body).media)
+        return any(media.profile in DTLS_PROFILES for media in SessionDescription.parse(body).media)
     except SdpError:
         return False
 
@@ -237,6 +237,9 @@ def answer(
     )
     if place.opened.ice is not None:
         tracks = _for_browser(tracks, place.opened, _kept(said, _bundle(place.opened.ice)))
+    elif place.opened.fingerprint:
+        dtls = Dtls(Fingerprint.parse(place.opened.fingerprint))
+        tracks = tuple(replace(track, suites=(), dtls=_part(said, track.kind, dtls)) for track in tracks)
     capable = Capabilities(_bare(place.local), tracks, session_id, version + 1)
     made: Answer = answer_offer(SessionDescription.parse(body), capable)
     if made.is_empty:
@@ -265,6 +268,15 @@ def _kept(said: SessionDescription | None, bundle: Bundle) -> Bundle:
         return bundle
     setup = Bundle.of(said, next(media for media in said.media if media.port)).setup
     return bundle.with_setup(Setup.PASSIVE if setup is Setup.ACTPASS else setup)
+
+
+def _part(said: SessionDescription | None, kind: str, dtls: Dtls) -> Dtls:
+    """Our part in the association of a medium that there is already, as `_kept` has it."""
+    media = next((each for each in said.media if each.kind == kind and each.port), None) if said is not None else None
+    if said is None or media is None:
+        return dtls
+    setup = Dtls.of(said, media).setup
+    return dtls.with_setup(Setup.PASSIVE if setup is Setup.ACTPASS else setup)
 
 
 def _origin(said: SessionDescription) -> tuple[int, int]:

@@ -83,6 +83,7 @@ class OutsideAccount:
         self._hops: tuple[Hop, ...] = ()
         self._at = 0
         self._flow: Flow | None = None
+        self._others: tuple[Flow, ...] = ()
         self._context: ssl.SSLContext | None = None
         self._registration: Registration | None = None
         self._told = ""
@@ -131,7 +132,7 @@ class OutsideAccount:
         """A request for somebody by way of the server; None while the way is not known."""
         if self._flow is None:
             return None
-        return Target(uri, self._flow, self._route, NameAddr(None, self.address))
+        return Target(uri, self._flow, self._route, NameAddr(None, self.address), self._others)
 
     def changed(self, registration: Registration) -> bool:
         """Our registration is in another state; False if it is not ours. Where nobody answers the next hop is tried."""
@@ -206,7 +207,7 @@ class OutsideAccount:
             try:
                 nearest = self._proxy or self._registrar
                 self._hops = await self._resolver.hops(nearest, self._lines.outside.spoken, self.config.transport)
-                self._flow = self._lines.outside.flow(self._hops[self._at], nearest.host, self._context)
+                self._aim(nearest.host)
             except NotFound as error:
                 journal.warn("account", f"{self.config.address}: {error}", account=self.config.address)
                 await asyncio.sleep(wait)
@@ -224,11 +225,17 @@ class OutsideAccount:
         self._at = (self._at + 1) % len(self._hops)
         nearest = self._proxy or self._registrar
         try:
-            self._flow = self._lines.outside.flow(self._hops[self._at], nearest.host, self._context)
+            self._aim(nearest.host)
         except NotFound:
             return  # the registration is tried again, and then the hop after this one
-        if self._at:  # after all of them it waits as it does for one
+        if self._at and self._flow is not None:  # after all of them it waits as it does for one
             registration.move(Target(self._registrar, self._flow, self._route), self._lines.endpoint.now)
+
+    def _aim(self, name: str) -> None:
+        """At the hop that is in use, with the others behind it. Raises NotFound."""
+        outside = self._lines.outside
+        self._flow = outside.flow(self._hops[self._at], name, self._context)
+        self._others = outside.others(self._hops[self._at + 1 :] + self._hops[: self._at], name, self._context)
 
 
 def _uri(text: str) -> SipUri:

@@ -229,8 +229,9 @@ class Outsiders:
     async def _direct(self, party: Party) -> Target:
         """Raises NotFound."""
         outside = self._lines.outside
-        (hop, *_) = await self._resolver.hops(party.uri, outside.spoken)
-        party.target = Target(party.uri, outside.flow(hop, party.uri.host))
+        hop, *more = await self._resolver.hops(party.uri, outside.spoken)
+        flow, others = outside.flow(hop, party.uri.host), outside.others(more, party.uri.host)
+        party.target = Target(party.uri, flow, others=others)
         return party.target
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import socket
 import ssl
+from collections.abc import Collection
 from typing import Final
 
 from meshdoor.config import Config
@@ -12,7 +13,7 @@ from meshdoor.errors import ConfigError
 from meshdoor.node.house import House
 from meshdoor.store.state import Keys, StateDirectory
 from meshdoor.transport.certificate import issue, new_authority, public_part
-from meshdoor.transport.tls import client_context, given_context, server_context_of
+from meshdoor.transport.tls import ask_for_certificate, client_context, given_context, server_context_of
 
 _NAME: Final = re.compile(r"(?=.{1,253}$)[a-z0-9](?:[a-z0-9-]{0,62})(?:\.[a-z0-9-]{1,63})*")
 
@@ -36,8 +37,15 @@ class SipIdentity:
         own = socket.gethostname().partition(".")[0].lower()
         return self._config.web.domain.lower() or (f"{own}.local" if _NAME.fullmatch(own) else "meshdoor.local")
 
-    def server(self) -> ssl.SSLContext:
-        """For those who dial this node, at the addresses that it has now. Raises ConfigError, StateError."""
+    def server(self, pins: Collection[bytes] = ()) -> ssl.SSLContext:
+        """For those who dial this node, at the addresses that it has now; they may show one of the certificates in
+        `pins` (DER). Raises ConfigError, StateError."""
+        context = self._server()
+        if pins:
+            ask_for_certificate(context, pins)
+        return context
+
+    def _server(self) -> ssl.SSLContext:
         if self.is_given:
             return given_context(self._config.web.certificate, self._config.web.key)
         names = (self.host, self.host.removesuffix(".local"))

@@ -106,12 +106,12 @@ class StationMedia(CallMedia):
         self._station = station
         self._looking = looking
 
-    async def open(self, peer: bytes, browser: bool) -> bool:
+    async def open(self, peer: bytes, dtls: bool) -> bool:
         self._looking.add(self)
         if not await self._station.bring_up() or self._station.line is None:
             return False
         self.source, self.able = self._station.line.leg, able_of(self._station.line.streams)
-        return await super().open(peer, browser)
+        return await super().open(peer, dtls)
 
     async def close(self) -> None:
         await super().close()

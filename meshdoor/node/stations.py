@@ -3,7 +3,8 @@
 This node makes a key for each and keeps only the public half: it is the member's name. Where it is stays here, in
 `stations.json`, and what it takes to know it and to open (`station_kept`).
 
-A station is known by the address that it calls from and, where it has a secret, by digest.
+A station is known by digest where it has a secret; else by its certificate, wherever it is, if it was adopted over TLS;
+else by the address that it calls from.
 """
 
 from __future__ import annotations
@@ -120,13 +121,18 @@ class Stations:
             raise Refused("there is no station with a code here")
         self._yard.spawn(_opened(station))
 
+    def certificates(self) -> frozenset[bytes]:
+        """By which stations are known that call over TLS."""
+        return frozenset(filter(None, map(self._pin, self._stations)))
+
     def caller(self, flow: Flow) -> Member | None:
-        """The station that a request comes from, as far as its address tells."""
+        """The station that a request comes from, as far as its connection or its address tells."""
         if flow.transport not in OUTSIDE:
             return None
-        host = flow.remote[0].partition("%")[0]
-        key = next((key for key, address in self._addresses.items() if address == host), b"")
-        return self._house.membership.roster.member(key)
+        host, shown = flow.remote[0].partition("%")[0], self._yard.outside.certificate(flow)
+        pinned = (key for key in self._stations if shown and self._pin(key) == shown)
+        there = (key for key, address in self._addresses.items() if address == host and not self._pin(key))
+        return self._house.membership.roster.member(next(pinned, next(there, b"")))
 
     def trusts(self, flow: Flow) -> bool:
         """Did a person say that this address is a station's?"""
@@ -259,6 +265,11 @@ class Stations:
             raise Refused(f"{member.name} is no station of this node", "see: meshdoor status")
         await station.open()
         return {"opened": member.name}
+
+    def _pin(self, key: bytes) -> bytes:
+        """The certificate that a station has to show, which proves nothing by a secret."""
+        known = self._known[key]
+        return b"" if known.hashed else known.kept.where.certificate
 
     def _register(self, event: sip.RequestReceived) -> bool:
         """A station says where it is. One without a secret is where it was said to be."""

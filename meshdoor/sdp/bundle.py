@@ -14,6 +14,7 @@ from meshdoor.sdp.attributes import Fingerprint
 from meshdoor.sdp.description import Line, Media, SessionDescription
 
 DTLS = "UDP/TLS/RTP/SAVPF"  # RFC 5764 §8
+DTLS_PROFILES = frozenset({DTLS, "UDP/TLS/RTP/SAVP"})  # the other one is never WebRTC
 MAX_CANDIDATES = 64  # that are looked at; ours
 MAX_CANDIDATE = 512  # characters; ours
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from meshdoor.errors import SdpError
 from meshdoor.sdp.attributes import Direction, Rtcp, address_type, ptime
-from meshdoor.sdp.bundle import DTLS, Bundle
+from meshdoor.sdp.bundle import DTLS, DTLS_PROFILES, Bundle
 from meshdoor.sdp.codec import Codec
 from meshdoor.sdp.crypto import Crypto
 from meshdoor.sdp.description import Line, Media, Section, SessionDescription
@@ -15,7 +15,7 @@ from meshdoor.sdp.dtls import Dtls
 
 # Profiles of RTP: RFC 3551, RFC 3711, RFC 4585, RFC 5124; that of WebRTC is `bundle.DTLS`.
 AVP, SAVP, AVPF, SAVPF = "RTP/AVP", "RTP/SAVP", "RTP/AVPF", "RTP/SAVPF"
-PROFILES = frozenset({AVP, SAVP, AVPF, SAVPF, DTLS})
+PROFILES = frozenset({AVP, SAVP, AVPF, SAVPF}) | DTLS_PROFILES
 SECURE_PROFILES = frozenset({SAVP, SAVPF})
 DEFAULT_PTIME = 20  # ms, RFC 3551 §4.2
 STREAM = "meshdoor"  # the MediaStream that a browser puts our tracks into (RFC 8830)

@@ -60,12 +60,14 @@ class Flow:
 @dataclass(frozen=True, slots=True)
 class Target:
     """Whom a request is for: its Request-URI, the flow to send on, and a preloaded route (§8.1.2). `caller` stands in
-    From; None for this user agent itself."""
+    From; None for this user agent itself. `others` are flows for an INVITE that comes to nothing on the first one
+    (RFC 3263 §4.3), best first."""
 
     uri: Uri
     flow: Flow
     route: tuple[NameAddr, ...] = ()
     caller: NameAddr | None = None
+    others: tuple[Flow, ...] = ()
 
 
 def stamp(message: Request | Response, flow: Flow) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import socket
 import ssl
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,6 +40,10 @@ class Outside:
         every = {"TLS": self.tls, "TCP": self.tcp, "UDP": self.udp}
         return tuple(name for name, transport in every.items() if transport is not None)
 
+    def certificate(self, flow: Flow) -> bytes:
+        """The certificate (DER) of whoever is at the other end, if it was verified; else empty."""
+        return self.tls.certificate(flow) if self.tls is not None and flow.transport == "TLS" else b""
+
     def flow(self, hop: Hop, name: str, context: ssl.SSLContext | None = None) -> Flow:
         """A way to one hop of `name`, whose certificate is verified by `context`, else as that of anybody.
 
@@ -54,6 +60,14 @@ class Outside:
             return transport.flow(remote)
         except OSError as error:
             raise NotFound(f"{hop.host} cannot be reached: {error.strerror}") from None
+
+    def others(self, hops: Iterable[Hop], name: str, context: ssl.SSLContext | None = None) -> tuple[Flow, ...]:
+        """Ways to those of the hops that there is one to."""
+        found = []
+        for hop in hops:
+            with suppress(NotFound):
+                found.append(self.flow(hop, name, context))
+        return tuple(found)
 
     async def target(self, uri: SipUri, certificate: bytes = b"") -> Target:
         """A request for this URI: its address or the first of its name, by the transport that it names.

@@ -230,6 +230,11 @@ class TlsTransport(TcpTransport):
         """Be known by another certificate to those who dial from now on."""
         self._server = server
 
+    def certificate(self, flow: Flow) -> bytes:
+        """The certificate (DER) that was verified of whoever is at the other end of a connection; empty if none was."""
+        connection = self._connections.get(str(flow.connection))
+        return b"" if connection is None else connection.certificate
+
     def expect(self, remote: Address, name: str, certificate: bytes = b"") -> None:
         """The certificate of whoever is at this address must be of this name, or `certificate` (DER) itself; else of
         the address."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import socket
 import ssl
+from collections.abc import Iterable
 from contextlib import closing
 from typing import Final
 
@@ -45,6 +46,15 @@ def given_context(certificate: str, key: str = "") -> ssl.SSLContext:
     except OSError as error:  # ssl.SSLError is one
         raise ConfigError(f"{certificate}: cannot be used as a certificate: {error.strerror or error}") from None
     return context
+
+
+def ask_for_certificate(context: ssl.SSLContext, certificates: Iterable[bytes]) -> None:
+    """Have those who dial us show a certificate, if they have one: one of these (DER), whatever it says of names,
+    issuers and dates. Who shows another gets no connection."""
+    context.verify_mode = ssl.CERT_OPTIONAL
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | NO_CHECK_TIME
+    for certificate in certificates:
+        context.load_verify_locations(cadata=certificate)
 
 
 def client_context(authorities: str = "") -> ssl.SSLContext:

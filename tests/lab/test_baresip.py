@@ -68,6 +68,32 @@ def test_it_is_told_that_somebody_else_answered(family: Family) -> None:
         baresip.process.expect("Call completed elsewhere")
 
 
+@pytest.mark.parametrize("media", ["srtp", "dtls"])
+def test_it_looks_through_the_door_with_keys_by_dtls(family: Family, media: str) -> None:
+    """Whatever it is called with."""
+    hall, host = family["hall"], family.house["tablet"]
+    account = hall.ask("phone sip", name="Tina", media=media)
+    baresip = Baresip(host, f"mediaenc=dtls_srtp;auth_user={account['user']};auth_pass={account['secret']}")
+    where = f"sip:{account['user']}@{hall.host.ipv4};transport=tcp>;regint=60"
+    baresip.account = baresip.account.replace(f"sip:tablet@{host.ipv4}>;regint=0", where)
+    try:
+        with baresip:
+            wait_until(lambda: family.door.sees("Tina"))
+            for callee in ("door", "hall"):
+                baresip.ask("dial", f"sip:{callee}@{hall.host.ipv4};transport=tcp")
+                if callee == "door":
+                    family.hears("monitored", "door", by="Tina", on=True)
+                    assert baresip.shows() is not None
+                else:
+                    family.hears("call", "hall", state="alerting")
+                    hall.ask("answer")
+                    family.hears("sound", "hall")
+                baresip.ask("hangup")
+                wait_until(lambda: "Active calls (0)" in baresip.ask("listcalls"), 5)
+    finally:
+        hall.ask("revoke", member="Tina")
+
+
 def test_another_certificate_than_the_one_that_was_adopted_is_not_spoken_to(family: Family) -> None:
     with adopted_and_changed(family):
         assert TABLET not in family.press().rings

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import pytest
 
 from meshdoor.media.microphone import tone_of
+from meshdoor.node.listening import LOOK_AGAIN
 from tests.lab import House
 from tests.lab.nodes import Node, home_of, wait_until
 from tests.lab.panel import MISSING, Panel
@@ -15,6 +16,7 @@ from tests.lab.presses import Ears, Told
 
 pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
 
+ASKS = LOOK_AGAIN + 1.0  # seconds until the node asks for another certificate
 SCREENS = ("hall", "kitchen", "bedroom")
 
 
@@ -55,7 +57,7 @@ class Home:
 
 @pytest.fixture(scope="module")
 def built() -> Iterator[Home]:
-    with House("gate", "yard", "lane", *SCREENS) as house:
+    with House("gate", "yard", "lane", "porch", *SCREENS) as house:
         home = Home(house, dict(zip(SCREENS, home_of(house, *SCREENS), strict=True)), Ears())
         home.adopt("Gate", media="plain", code="42#")
         for node in home.nodes.values():
@@ -233,6 +235,28 @@ def test_who_does_not_know_the_secret_does_not_ring(home: Home, built: Home) -> 
         wait_until(lambda: "40" in liar.process.log.read_text(errors="replace") and liar.calls == 0, 5)
         home.ears.hear(0.5)
         assert not home.told("visitor")
+
+
+def test_a_station_is_known_by_its_certificate(home: Home, built: Home) -> None:
+    everyone = f"{home.everyone};transport=tls"
+    with Panel(built.house["porch"], "mediaenc=srtp-mand") as panel:
+        said = home.adopt("Porch", f"sip:panel@{built.house['porch'].ipv4};transport=tls", media="srtp")
+        assert (said["warning"], bool(said["fingerprint"])) == ("", True)
+        home.ears.hear(ASKS)
+        panel.press(everyone)
+        for name in SCREENS:
+            assert home.hears("visitor", name).event["door"] == "Porch"
+            home.hears("picture", name)
+        panel.hang_up()
+        home.hears("over", "kitchen")
+        home.ears.told.clear()
+        panel.press(home.everyone)  # over UDP anybody might say so
+        wait_until(lambda: panel.calls == 0, 5)
+    with Panel(built.house["porch"], "mediaenc=srtp-mand") as other:
+        other.press(everyone)
+        home.ears.hear(2.0)
+        assert not home.told("visitor")
+        assert "183 Session Progress" not in other.process.text
 
 
 def test_a_station_that_registers_may_be_anywhere(home: Home, built: Home) -> None:

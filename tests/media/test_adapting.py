@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from meshdoor.media.adapting import LOWEST, MAX_PATIENCE, PATIENCE, SETTLE, STEPS, TRIAL, LinkClass, smaller
 from meshdoor.media.messages import VideoFormat
+import itertools
 
 HOUSE = VideoFormat()
 
@@ -98,7 +99,7 @@ def test_what_is_sent() -> None:
 @given(st.integers(2, 4096), st.integers(2, 4096), st.integers(1, 60), st.integers(1000, 10_000_000))
 def test_each_step_is_smaller_than_the_one_before_and_can_be_encoded(w: int, h: int, fps: int, rate: int) -> None:
     formats = [smaller(VideoFormat(w // 2 * 2, h // 2 * 2, fps, rate), level) for level in range(len(STEPS))]
-    for more, less in zip(formats, formats[1:], strict=False):
+    for more, less in itertools.pairwise(formats):
         assert (less.width, less.height) <= (more.width, more.height)
         assert less.fps <= more.fps
         assert less.bitrate <= more.bitrate

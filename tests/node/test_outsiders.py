@@ -18,6 +18,7 @@ from meshdoor.node import outside_account
 from meshdoor.node.outside_account import OutsideAccount, read_secret
 from meshdoor.node.outsiders import MAX_PARTIES
 from meshdoor.sip import events as sip
+from meshdoor.sip import uac
 from meshdoor.sip.core import Config as SipConfig
 from meshdoor.sip.credentials import Challenge
 from meshdoor.sip.digest import DigestServer, make_ha1
@@ -274,6 +275,27 @@ async def test_where_one_way_fails_the_next_is_tried(monkeypatch: pytest.MonkeyP
         account.end()
         with suppress(asyncio.CancelledError):
             await task
+
+
+@pytest.mark.parametrize("domain", [DOMAIN, "elsewhere.example"])
+async def test_a_press_goes_round_a_server_that_is_off(monkeypatch: pytest.MonkeyPatch, domain: str) -> None:
+    """With an account there, and without."""
+    monkeypatch.setattr(uac, "PATIENCE", 0.1)
+    server = Server()
+    with socket.socket(type=socket.SOCK_DGRAM) as silent:
+        silent.bind(("127.0.0.1", 0))
+        hops = Hops(*(Hop("UDP", "127.0.0.1", port) for port in (silent.getsockname()[1], server.transport.port)))
+        hops.fails = 0
+        monkeypatch.setattr(Resolver, "hops", lambda self, *asked: hops.hops(*asked))
+        account = AccountConfig(f"sip:flat42@{DOMAIN}", register=False, media="plain")
+        async with living(server, "Gate", "Hall", account=account) as (gate, _):
+            uri = SipUri.parse(f"sip:bob@{domain}")
+            await until(lambda: all(each.ready for each in gate.calls.outsiders._accounts))
+            gate.calls.ring(replace(gate.calls.button.routed(), outside=(uri,)))
+            await until(lambda: bool(server.called))
+            assert silent.recv(2000).startswith(b"INVITE")
+            gate.calls.hang_up()
+            await until(lambda: any(isinstance(event, sip.Cancelled) for event in server.seen))
 
 
 def test_secrets_stand_in_files(tmp_path: Path) -> None:

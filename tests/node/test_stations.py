@@ -76,12 +76,16 @@ class FakeNode:
         self.spawned += 1
         work.close()
 
+    def certificate(self, flow: Flow) -> bytes:
+        return bytes.fromhex(str(flow.connection or ""))
+
     async def target(self, uri: SipUri, certificate: bytes = b"") -> Target:
         return Target(uri, flow(uri.host))
 
 
-def flow(host: str, transport: str = "UDP") -> Flow:
-    return Flow(transport, HERE, (host, 5060))
+def flow(host: str, transport: str = "UDP", shown: str = "") -> Flow:
+    """`shown`: the certificate of whoever is there, in hex."""
+    return Flow(transport, HERE, (host, 5060), shown or None)
 
 
 def stations_of(node: FakeNode, stored: dict[str, Json] | None = None) -> Stations:
@@ -128,6 +132,22 @@ async def test_a_station_is_known_by_its_address() -> None:
     node.changed(HALL)
     assert stations.find(GATE.key) is None
     assert stations.caller(flow("192.168.1.40")) is None
+
+
+async def test_a_station_that_was_adopted_over_tls_is_known_by_its_certificate() -> None:
+    node = FakeNode(HALL, GATE)
+    stored: dict[str, Json] = STORED | {"certificate": "abcd"}
+    stations = stations_of(node, {GATE.key.hex(): stored})
+    await stations._locate(GATE.key)
+    assert stations.certificates() == {b"\xab\xcd"}
+    assert stations.caller(flow("192.168.1.77", "TLS", "abcd")) == GATE
+    for transport, shown in (("TLS", "abce"), ("TLS", ""), ("TCP", ""), ("UDP", "")):
+        assert stations.caller(flow("192.168.1.40", transport, shown)) is None
+    with_secret: dict[str, Json] = stored | {"MD5": "a" * 32, "SHA-256": "b" * 64}
+    proving = stations_of(node, {GATE.key.hex(): with_secret})
+    await proving._locate(GATE.key)
+    assert proving.certificates() == frozenset()
+    assert proving.caller(flow("192.168.1.40", "TLS")) == GATE
 
 
 async def test_a_screen_adopts_a_station() -> None:
