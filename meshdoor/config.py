@@ -38,6 +38,9 @@ A file is TOML, found at `--config FILE`, else `config.toml` in the state direct
     [calls]
     auto_answer = ["Hall"]      # rooms whose calls and pages are answered here without a person: names or ids
 
+    [sound]                     # tones, volumes, quiet hours, echo (meshdoor/settings/sound.py)
+    tone = "chime"
+
     [screen]                    # the screen on the wall (meshdoor/settings/screen.py)
     theme = "dark"
 
@@ -134,13 +137,14 @@ class MediaConfig:
     `rpicam` (a Pi camera; `rpicam:1` is the second), a V4L2 device such as `/dev/video0`, an `rtsp://` URL or a video
     file.
     display: `auto` or `sdl` (a screen, at a node that is one).
-    microphone: `tone`, `tone:HERTZ`, `silence` or a WAV file. speaker, display: `null`, or `file`, which writes what
-    was heard and seen to `out_dir`. bitrate is in bits a second.
+    microphone, speaker: `auto` (a sound card, else a stand-in), `sdl` or `sdl:NAME` (a sound card, by a part of its
+    name). microphone: `tone`, `tone:HERTZ`, `silence` or a WAV file. speaker, display: `null`, or `file`, which writes
+    what was heard and seen to `out_dir`. bitrate is in bits a second.
     """
 
     camera: str = field(default="auto", repr=False)  # an RTSP URL may hold a password
-    microphone: str = "tone"
-    speaker: str = "null"
+    microphone: str = "auto"
+    speaker: str = "auto"
     display: str = "auto"
     out_dir: str = ""
     width: int = 1280

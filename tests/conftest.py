@@ -29,6 +29,7 @@ def pytest_configure() -> None:
     for name in ("DISPLAY", "WAYLAND_DISPLAY"):
         os.environ.pop(name, None)
     os.environ["SDL_VIDEODRIVER"] = "dummy"
+    os.environ["SDL_AUDIODRIVER"] = "dummy"  # nor is it heard in the room
     isolated()
 
 

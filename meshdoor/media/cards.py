@@ -96,11 +96,12 @@ class Cards:
 
     def slot(self, way: Way, tell: Tell) -> Slot:
         slot = Slot(way, tell)
-        self._slots.append(slot)
-        if self._thread is None:
-            self._thread = threading.Thread(target=self._run, name="sound cards", daemon=True)
-            self._thread.start()
+        self.mind(slot)
+        self._begin()
         return slot
+
+    def mind(self, slot: Slot) -> None:
+        self._slots.append(slot)
 
     def look(self) -> None:
         """Something is wanted, or is not any more."""
@@ -126,6 +127,11 @@ class Cards:
             # A sound server that went away takes with it all that SDL knew of it.
             with suppress(EngineError):
                 self._driver.restart()
+
+    def _begin(self) -> None:
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="sound cards", daemon=True)
+            self._thread.start()
 
     def _run(self) -> None:
         while not self._closed:

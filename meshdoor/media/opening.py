@@ -38,8 +38,9 @@ def open_source(
 
 
 class Opener:
-    """Opens the camera of the settings, again and again. `auto` is each time what is there: the test card stands in
-    where there has never been one; one that was there and is gone is missed."""
+    """Opens the camera of the settings, again and again. `auto` is what is there then: the test card stands in where
+    there has never been one; one that was there and is gone is missed. To look for cameras takes a second on a Pi, so
+    it is done when one may have come or gone."""
 
     def __init__(
         self,
@@ -55,6 +56,7 @@ class Opener:
         self._found = found
         self._present = present
         self._had: FoundCamera | None = None
+        self._known: frozenset[str] | None = None  # what was present when it was found
 
     @property
     def is_real(self) -> bool:
@@ -65,10 +67,13 @@ class Opener:
         if self._camera != AUTO:
             return open_source(self._camera, self._video, pause, self._settings)
         before = self._present()
-        chosen, why = cameras.choose(self._found())
+        chosen, why = self._had, ""
+        if chosen is None or before != self._known:
+            chosen, why = cameras.choose(self._found())
         if chosen is not None:
-            self._had = chosen
+            self._had, self._known = chosen, before
             return open_source(chosen.path, self._video, pause, self._settings)
+        self._known = None
         if self._had is not None:
             raise EngineError(f"{self._had.name} is gone")
         return StandIn(self._video, pause, why, lambda: self._present() != before)

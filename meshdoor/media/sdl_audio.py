@@ -21,7 +21,6 @@ PERIOD = 480  # samples that a card takes or gives at once; ours
 MAX_READ = RATE  # bytes; half a second. Ours
 _S16 = 0x8010  # AUDIO_S16LSB
 _LOUDEST = 128  # SDL_MIX_MAXVOLUME
-_BYTES = ctypes.POINTER(ctypes.c_ubyte)
 _PLAYING = 1  # SDL_AUDIO_PLAYING
 
 
@@ -173,11 +172,10 @@ class SdlCard:
 
 def _turned_down(samples: bytes, volume: float) -> bytes:
     """As we hear: half of the volume sounds half as loud, which is a quarter of the amplitude."""
-    quiet = ctypes.create_string_buffer(len(samples))
-    share = round(_LOUDEST * volume * volume)
-    both = ctypes.cast(quiet, _BYTES), ctypes.cast(samples, _BYTES)
-    sdl.library().SDL_MixAudioFormat(*both, _S16, len(samples), share)
-    return quiet.raw
+    loud = (ctypes.c_ubyte * len(samples)).from_buffer_copy(samples)
+    quiet = (ctypes.c_ubyte * len(samples))()
+    sdl.library().SDL_MixAudioFormat(quiet, loud, _S16, len(samples), round(_LOUDEST * volume * volume))
+    return bytes(quiet)
 
 
 def is_likely(capture: bool, root: Path = Path("/")) -> bool:

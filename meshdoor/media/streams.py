@@ -22,7 +22,7 @@ MIN_STEP = 0.001  # s between pictures of a camera that come all at once; two ma
 # By TCP where the camera takes it. Its frame rate is not waited for: it is of no use here, and takes 20 pictures.
 RTSP = {"rtsp_flags": "prefer_tcp", "fpsprobesize": "0"}
 # A device that gives nothing is not waited for in the kernel, where nobody could make an end of it.
-DEVICE = {"fflags": "nonblock"}
+DEVICE = {"fflags": "+4"}  # AVFMT_FLAG_NONBLOCK, which has no name there
 MAX_KEY_FRAME_PERIOD = 2.0  # s: a file with rarer key frames is encoded again; ours
 MAX_LIVE_PERIOD = 5.0  # s: and so is a camera's stream; ours
 

@@ -25,9 +25,8 @@ def packetizer(codec: str, parameter_sets: ParameterSets | None = None) -> Paylo
 
 
 class VideoStream:
-    """`watched` is told when the first sink opens and when the last one shuts. `payloads` cuts a picture; `offset` is added
-    to timestamps.
-    `lasting`: pictures come while nobody looks, too, so that what was kept goes on with them."""
+    """`payloads` cuts a picture. `watched` is told when the first sink opens and when the last one shuts. `offset` is
+    added to timestamps. `lasting`: pictures come while nobody looks, too, so that what was kept goes on with them."""
 
     def __init__(
         self,

@@ -86,6 +86,7 @@ class Window:
         library.SDL_SetHint(b"SDL_VIDEO_X11_NET_WM_BYPASS_COMPOSITOR", b"0")
         if not DRI.exists():  # OpenGL would be emulated: slower than SDL's own, and larger
             library.SDL_SetHint(b"SDL_RENDER_DRIVER", b"software")
+            library.SDL_SetHint(b"SDL_FRAMEBUFFER_ACCELERATION", b"0")
         width, height = shape.size or (800, 480)
         flags = library.SDL_WINDOW_ALLOW_HIGHDPI
         if shape.size is None:

@@ -46,6 +46,7 @@ from meshdoor.node.recall import HistoryVerbs
 from meshdoor.node.reporting import Reporting, StationReports, opening_of, tell_opening
 from meshdoor.node.ringing import CallVerbs
 from meshdoor.node.sip_identity import SipIdentity
+from meshdoor.node.sounding import Sounding
 from meshdoor.node.station_lock import CodeActuator
 from meshdoor.node.status import describe
 from meshdoor.node.terminal import typed_line
@@ -153,9 +154,11 @@ class Node:
                 | house.alarming.table()
             )
             wall = self._wall(calls, openings, verbs_of_mesh, verbs)
+            sounding = self._sounding(calls, wall)
             await stack.enter_async_context(serve(self._state.path, verbs))
             beside = [phones.run(), adopted.run(), self._begin(enrolment, interactive), *self._outside(calls)]
-            beside += [devices.run(calls), *([] if wall is None else [wall.run()])]
+            beside += [devices.run(calls), sounding.run(), calls.listen(sounding.heard)]
+            beside += [] if wall is None else [wall.run()]
             await self._live(beside)
             self._save_peers()
         journal.say("stopped", "this node has stopped")
@@ -254,6 +257,15 @@ class Node:
         language = self._config.screen.language
         parts = WallParts(self._house, calls, view, self._history, verbs, status, language)
         return WallBoard(parts, wishes, partial(self._state.save_table, Table.WALL))
+
+    def _sounding(self, calls: CallService, wall: WallBoard | None) -> Sounding:
+        sounding = Sounding(self._config, self._house.role, calls.engine)
+        calls.media_watchers.append(sounding.told)
+        if wall is not None:
+            wall.wished.append(sounding.wished)
+            wall.silenced.append(sounding.silenced)
+            sounding.wished(wall.wishes)
+        return sounding
 
     def _opened(self, audit: Audit) -> None:
         """The lock of this node was asked to open."""

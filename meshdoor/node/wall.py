@@ -37,6 +37,7 @@ LOOK_AGAIN: Final = 60.0  # seconds, as the clock may be set meanwhile
 MAX_NOTICES: Final = 8
 MAX_DISMISSED: Final = 64
 MAX_LEGS: Final = 64
+HALF_DUPLEX: Final = "half duplex"  # how the media engine's word of the echo begins where one speaks at a time
 
 Status = Callable[[], dict[str, Json]]
 
@@ -265,7 +266,9 @@ class WallBoard:
     def _sound(self) -> model.Sound:
         devices = self._parts.house.conditions.devices
         failed = {kind for kind, told in devices.items() if told.state == media.FAILED}
-        return model.Sound(microphone="microphone" not in failed, speaker="speaker" not in failed)
+        echo = devices.get("echo")
+        half = echo is not None and echo.text.startswith(HALF_DUPLEX)
+        return model.Sound(half, microphone="microphone" not in failed, speaker="speaker" not in failed)
 
     def _pairing(self) -> model.Pairing | None:
         house, now = self._parts.house, time.monotonic()

@@ -40,7 +40,7 @@ def test_the_help_names_every_verb(capsys: Capture) -> None:
     with pytest.raises(SystemExit):
         main(["--help"])
     told = capsys.readouterr().out
-    assert all(re.search(rf"^    {name}\b", told, re.MULTILINE) for name in names())
+    assert all(re.search(rf"^    {name}\s", told, re.MULTILINE) for name in names())
 
 
 def test_only_the_module_of_the_verb_is_asked() -> None:

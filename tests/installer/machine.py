@@ -70,8 +70,10 @@ def obstacle() -> str:
     missing = [tool for tool in ("debootstrap", "unshare", "nsenter", "ip") if shutil.which(tool) is None]
     if missing and not _given():
         return f"without {', '.join(missing)} no Debian of its own can be made"
-    done = subprocess.run(["unshare", "--mount", "--pid", "--cgroup", "--fork", "true"], check=False)
-    return "" if done.returncode == 0 else "the kernel lets nobody make namespaces here"
+    tried = "mount -t cgroup2 cgroup2 /mnt && ip link add eth0 type veth peer name outside"
+    spaces = ["unshare", "--mount", "--pid", "--net", "--cgroup", "--fork"]
+    done = subprocess.run([*spaces, "sh", "-c", tried], capture_output=True, text=True, check=False)
+    return f"the kernel does not let a machine boot here: {done.stderr.strip()}" if done.returncode else ""
 
 
 def base() -> Path:

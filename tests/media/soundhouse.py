@@ -23,9 +23,11 @@ DOOR_HEARS, SCREEN_HEARS = "Door-air", "Screen-air"
 DOOR_PLAYS, SCREEN_PLAYS = "Door-speaker", "Screen-speaker"
 PLACES = (DOOR_HEARS, SCREEN_HEARS, DOOR_PLAYS, SCREEN_PLAYS)
 MISSING = [tool for tool in ("pulseaudio", "pacat", "parec", "pactl", "espeak-ng") if shutil.which(tool) is None]
-NICE = -15
+AUTOGROUP, NICE = Path("/proc/self/autogroup"), -19
 WINDOW = RATE  # one second
 FURTHEST = round(0.5 * RATE)  # of an echo
+
+_WORDS = ("--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no")
 
 
 class Server:
@@ -48,7 +50,7 @@ class Server:
         quiet = (self.directory / "pulse.log").open("ab")
         with quiet:
             self._process = subprocess.Popen(
-                ["pulseaudio", "-n", "--daemonize=no", "--exit-idle-time=-1", "--use-pid-file=no", "-F", str(script)],
+                ["pulseaudio", "-n", *_WORDS, "-F", str(script)],
                 env=self.environment,
                 stdout=quiet,
                 stderr=quiet,
@@ -139,18 +141,18 @@ class Ear:
 
 @contextmanager
 def important() -> Iterator[None]:
-    """What is begun meanwhile goes before other processes, as sound servers and our own service do; where that is
-    not allowed it does not."""
-    before = os.getpriority(os.PRIO_PROCESS, 0)
+    """What is begun meanwhile goes before what other sessions do (sched(7), autogroup), as sound servers and our own
+    service do; where that is not allowed it does not."""
     try:
-        os.setpriority(os.PRIO_PROCESS, 0, NICE)
-    except PermissionError:
+        before = AUTOGROUP.read_text().split()[-1]
+        AUTOGROUP.write_text(str(NICE))
+    except OSError:
         yield
         return
     try:
         yield
     finally:
-        os.setpriority(os.PRIO_PROCESS, 0, before)
+        AUTOGROUP.write_text(before)
 
 
 @contextmanager
@@ -203,4 +205,4 @@ def decibels(samples: Samples) -> float:
 
 def load() -> str:
     """How busy the machine was, for the figures."""
-    return f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, nice {os.getpriority(os.PRIO_PROCESS, 0)}"
+    return f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores"

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from meshdoor.media.adapting import LOWEST, MAX_PATIENCE, PATIENCE, SETTLE, STEPS, TRIAL, LinkClass, smaller
 from meshdoor.media.messages import VideoFormat
-import itertools
 
 HOUSE = VideoFormat()
 

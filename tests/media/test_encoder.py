@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import av
 import pytest
+from av.stream import Stream
+from av.video.frame import PictureType
 
 from meshdoor.errors import EngineError
 from meshdoor.media.card import Card
 from meshdoor.media.encoder import Coded, Encoder, Picture
 from meshdoor.media.messages import VideoFormat
-from meshdoor.rtp.nal import IDR, PPS, SPS, ParameterSets, nal_type, split_annex_b
+from meshdoor.rtp.nal import IDR, PPS, SPS, ParameterSets, join_annex_b, nal_type, split_annex_b
 from meshdoor.rtp.vp8 import starts_key_frame
 
 VIDEO = VideoFormat(320, 192, 30, 300_000)
@@ -63,3 +66,49 @@ def test_timestamps_are_those_of_rtp() -> None:
 def test_a_codec_that_is_not_there() -> None:
     with pytest.raises(EngineError, match="cannot encode H265"):
         Encoder("H265", VIDEO, 320, 192)
+
+
+class Hardware:
+    """Stands in for a context of h264_v4l2m2m: parameter sets come once and alone, and each picture one call late."""
+
+    def __init__(self) -> None:
+        self._inner = Encoder("H264", VIDEO, 320, 192)
+        self._waiting: list[av.Packet[Stream]] = []
+        self._told = False
+
+    def encode(self, frame: av.VideoFrame) -> list[av.Packet[Stream]]:
+        assert frame.pts is not None
+        coded = self._inner.encode(Picture(frame, frame.pts / 90_000), frame.pict_type == PictureType.I)
+        assert coded is not None
+        nals = split_annex_b(coded.data)
+        due, self._waiting = self._waiting, [packet(nals, {1, IDR}, frame.pts)]
+        if not self._told:
+            self._told = True
+            return [packet(nals, {SPS, PPS}, None)]
+        return due
+
+
+def packet(nals: list[bytes], kinds: set[int], pts: int | None) -> av.Packet[Stream]:
+    made = av.Packet(join_annex_b(nal for nal in nals if nal_type(nal) in kinds))
+    made.pts = pts
+    return made
+
+
+def test_an_encoder_of_a_pi_gives_what_every_peer_can_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Encoder, "_open", lambda self, video: None)
+    encoder = Encoder("H264", VIDEO, 320, 192, hardware=True)
+    monkeypatch.undo()
+    monkeypatch.setattr(encoder, "_context", Hardware(), raising=False)
+    units = [encoder.encode(Picture(CARD.draw(at, "12:00"), at / 30), at == 3) for at in range(6)]
+    assert units[0] is None  # parameter sets alone are no picture
+    given = [unit for unit in units if unit is not None]
+    assert [unit.key for unit in given] == [True, False, False, True, False]
+    assert [round(unit.captured * 30) for unit in given] == [0, 1, 2, 3, 4]  # not when it came out
+    for unit in given:
+        assert ({SPS, PPS, IDR} <= set(kinds(unit))) == unit.key
+
+
+def test_an_encoder_of_a_pi_that_is_not_there() -> None:
+    with pytest.raises(EngineError, match="cannot encode H264"):
+        Encoder("H264", VIDEO, 320, 192, hardware=True)
+    assert not Encoder("VP8", VIDEO, 320, 192, hardware=True).hardware

@@ -15,7 +15,7 @@ import pytest
 from meshdoor.config import MediaConfig
 from meshdoor.errors import EngineError
 from meshdoor.media import camera as camera_module
-from meshdoor.media import card
+from meshdoor.media import card, streams
 from meshdoor.media.camera import Camera
 from meshdoor.media.encoder import Coded, Picture
 from meshdoor.media.engine_client import Engine
@@ -308,3 +308,19 @@ async def test_who_joins_while_there_is_no_camera_sees_that(film: Film) -> None:
         assert (device.kind, device.state) == ("camera", "failed")
         assert "rtsp://127.0.0.1:9/: Connection refused" in device.text
         screen.close()
+
+
+def test_a_stream_whose_key_frames_are_rare_is_encoded_again_from_the_second_one(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Who joins it would wait too long. Nothing is lost at the change."""
+    monkeypatch.setattr(streams, "MAX_LIVE_PERIOD", 0.4)
+    film = Film.make(frames=60, gop=30)
+    with FakeRtsp(film) as server:
+        source = open_source(server.url, VIDEO)
+        items = [source.read() for _ in range(40)]
+        source.close()
+    coded = [item for item in items if isinstance(item, Coded)]
+    numbers = [card.read(item.frame) for item in items if isinstance(item, Picture)]
+    assert len(coded) == 30
+    assert numbers == list(range(30, 40))

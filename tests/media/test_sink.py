@@ -242,3 +242,55 @@ def test_what_one_was_given_opens_nothing_of_another() -> None:
     (stolen, *_) = other.wire.sent
     with pytest.raises(RtpError):
         unprotector(one.key).unprotect(stolen)
+
+
+def test_at_another_outlet_it_goes_on_with_the_next_number_and_a_key_frame() -> None:
+    rig = Rig(first=100)
+    rig.push()
+    assert rig.numbers() == [100, 101, 102]
+    other = RtpStream(1, 96, 5000)
+    rig.sink.changes_outlet()
+    rig.stream = other
+    rig.push(key=False)
+    assert rig.numbers() == []
+    rig.push()
+    assert rig.numbers() == [103, 104, 105]
+
+
+def test_no_number_is_ever_encrypted_twice_whatever_the_other_outlet_counts() -> None:
+    """Were a packet of the new outlet sent for one of the old, AES-GCM would be broken for this key."""
+    rig = Rig(first=100)
+    rig.push()
+    rig.received()
+    rig.sink.changes_outlet()
+    rig.stream, rig.history = RtpStream(1, 96, 103), History()  # it happens to count on from there
+    rig.history.add(Unit.of(RtpStream(1, 96, 100).groups([b"another", b"one"], 1), True, 1, 0.0))
+    rig.push()
+    assert rig.numbers() == [103, 104, 105]
+    rig.sink.resend((100, 101, 102), rig.history.find, 0.0)
+    assert rig.sink.counters.packets_resent == 0
+    rig.sink.resend((104,), rig.history.find, 0.0)
+    assert rig.sink.counters.packets_resent == 1
+
+
+def test_what_stands_in_the_queue_stays_behind_when_the_outlet_changes() -> None:
+    rig = Rig()
+    rig.push()
+    rig.wire.room = 170
+    rig.push()
+    rig.push(key=False)
+    rig.sink.changes_outlet()
+    rig.wire.room = 1 << 20
+    assert rig.sink.flush()
+    before = rig.numbers()
+    rig.push()
+    after = rig.numbers()
+    assert before + after == list(range(before[0], before[0] + len(before) + len(after)))
+
+
+def test_a_queue_that_overflows_is_counted() -> None:
+    rig = Rig()
+    rig.push()
+    rig.wire.room = 0
+    while not rig.sink.counters.overflows:
+        rig.push(packets=200)

@@ -1,6 +1,6 @@
 """A door and a screen with sound cards talk: speech into the microphone of one comes out of the speaker of the other.
 
-The cards are null sinks of a PulseAudio server. These tests measure; a busy machine has three tries at it."""
+The cards are null sinks of a PulseAudio server. These tests measure; a busy machine has several tries at it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ pytestmark = [
 
 HOST, LEG = "127.0.0.1", "talk"
 TALK = Gates(microphone=True, speaker=True)
-TRIES = 3
+TRIES = 5
 VISITOR = (
     "Good morning, I have a parcel for Miller on the second floor. Can somebody come down and sign for it please? "
     "Otherwise I shall leave it with the neighbours."

@@ -145,8 +145,8 @@ def _other(painter: Painter, box: Box, visitor: Visitor) -> None:
     px, words = painter.look.px, painter.look.words
     painter.rect(box, palette.PANEL, 18)
     inner = layout.inset(box, px(10), px(6))
-    answer, rest = layout.right(inner, px(128), px(8))
-    decline, rest = layout.right(rest, px(116), px(8))
+    answer, rest = layout.right(inner, px(160), px(8))
+    decline, rest = layout.right(rest, px(124), px(8))
     painter.button(answer, Button(words("ring.answer"), "phone", Action("answer", (visitor.number,)), "yes"))
     painter.button(decline, Button(words("ring.decline"), "", Action("decline", (visitor.number,)), "glass"))
     painter.say(rest, words("ring.also", door=visitor.name), Type(16, Weight.BOLD, Align.LEFT, 2), palette.ON_NOTICE)

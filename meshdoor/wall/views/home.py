@@ -103,7 +103,7 @@ def _door(painter: Painter, box: Box, door: Door, state: WallState) -> None:
     foot, rest = layout.bottom(layout.inset(box, px(12)), px(54), px(8))
     title, above = layout.bottom(rest, px(34), px(8))
     _last_picture(painter, above, door)
-    name, standing = layout.left(title, title.w * 58 // 100, px(8))
+    name, standing = layout.left(title, title.w // 2, px(8))
     painter.say(name, door.name, HEADING, colors.ink)
     painter.state(standing, door.state)
     reachable = door.state != "unreachable" and door.camera
@@ -112,7 +112,7 @@ def _door(painter: Painter, box: Box, door: Door, state: WallState) -> None:
         painter.button(foot, look_at)
         return
     opens = Button(words("door.open"), "unlock", Action("open", (door.id,)), "primary", HOLD)
-    first, second = layout.left(foot, foot.w * 38 // 100, px(8))
+    first, second = layout.left(foot, foot.w * 44 // 100, px(8))
     painter.button(first, look_at)
     painter.button(second, opens)
 
