@@ -7,26 +7,25 @@ import contextlib
 import gc
 import signal
 import socket
-import sys
 import time
 from collections.abc import Coroutine, Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-from meshdoor.config import Config, check_name
+from meshdoor.config import Config
 from meshdoor.control import Json
 from meshdoor.control.server import Verb, serve
-from meshdoor.errors import ConfigError, MeshdoorError, PairingError, StateError, StatementError, UserError
+from meshdoor.errors import ConfigError, MeshdoorError, StateError, StatementError
 from meshdoor.mesh import interfaces as network
 from meshdoor.mesh.acceptor import listen
-from meshdoor.mesh.announcement import instance_name
 from meshdoor.mesh.link import Links
 from meshdoor.mesh.mdns import Mdns
 from meshdoor.mesh.peers import PeerTable
 from meshdoor.node import hardware, journal, systemd
 from meshdoor.node.accounts import Accounts
 from meshdoor.node.adopted import Adopted
+from meshdoor.node.beginning import Beginning
 from meshdoor.node.calls import CallService
 from meshdoor.node.devices import Devices
 from meshdoor.node.dialling import Dialling
@@ -49,7 +48,6 @@ from meshdoor.node.sip_identity import SipIdentity
 from meshdoor.node.sounding import Sounding
 from meshdoor.node.station_lock import CodeActuator
 from meshdoor.node.status import describe
-from meshdoor.node.terminal import typed_line
 from meshdoor.node.unlocking import open_for_clients
 from meshdoor.node.verbs import Verbs
 from meshdoor.node.wall import Parts as WallParts
@@ -57,18 +55,13 @@ from meshdoor.node.wall import WallBoard
 from meshdoor.node.wallwishes import WallWishes
 from meshdoor.store.ledger import Ledger
 from meshdoor.store.state import LEDGER, StateDirectory, Table
-from meshdoor.trust.enrolment import MAX_FILE, Enrolment, Enrolments
+from meshdoor.trust.enrolment import Enrolments
 from meshdoor.trust.history import History as Statements
 from meshdoor.trust.identity import Identity
 from meshdoor.trust.permissions import Role
 
-OFFER_AFTER = 3.0  # seconds of listening after which there is no home in reach
 SAVE_PEERS = 30.0  # seconds between two looks whether an address is new; nothing is written when none is
-ENROL_RETRY = 5.0  # seconds, at first
-BOOT = (Path("/boot/firmware"), Path("/boot"))
-ENROLMENT = "meshdoor.enrol"
 CODE_PULSE = 3.0  # seconds in which a panel that was sent its code is sent no other
-ONCE = "It is tried again; a file that another device has used is good no more"
 
 
 def run_node(
@@ -117,7 +110,8 @@ class Node:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        self._become(enrolment or self._find_enrolment())
+        beginning = Beginning(self._membership, self._desk, self._peers, self._state.path)
+        beginning.become(enrolment)
         async with contextlib.AsyncExitStack() as stack:
             house = self._house
             links = Links(self._membership.identity, house, _sockets(self._config))
@@ -126,11 +120,7 @@ class Node:
             self._load_peers()
             house.mdns = await stack.enter_async_context(Mdns(house.saw, house.lost, house.interfaces))
             devices = await stack.enter_async_context(Devices(self._config, house))
-            lock = lock_of(self._config, house, self._opened, devices.actuator())
-            devices.serve(lock)
-            if lock is not None:
-                await stack.enter_async_context(lock)
-            openings = Openings(house, lock)
+            openings = Openings(house, await self._lock(stack, devices))
             calls = self._calls = CallService(self._config, house, SipIdentity(self._config, house, self._state))
             handovers = HandOvers(house, calls)
             self._history = await self._keep_history(stack, calls)
@@ -156,12 +146,18 @@ class Node:
             wall = self._wall(calls, openings, verbs_of_mesh, verbs)
             sounding = self._sounding(calls, wall)
             await stack.enter_async_context(serve(self._state.path, verbs))
-            beside = [phones.run(), adopted.run(), self._begin(enrolment, interactive), *self._outside(calls)]
+            beside = [phones.run(), adopted.run(), beginning.run(enrolment, interactive), *self._outside(calls)]
             beside += [devices.run(calls), sounding.run(), calls.listen(sounding.heard)]
             beside += [] if wall is None else [wall.run()]
             await self._live(beside)
             self._save_peers()
         journal.say("stopped", "this node has stopped")
+
+    async def _lock(self, stack: contextlib.AsyncExitStack, devices: Devices) -> LockService | None:
+        """The lock of this node, if it is one."""
+        lock = lock_of(self._config, self._house, self._opened, devices.actuator())
+        devices.serve(lock)
+        return None if lock is None else await stack.enter_async_context(lock)
 
     async def _live(self, beside: list[Coroutine[Any, Any, None]]) -> None:
         """Until told to stop."""
@@ -187,13 +183,6 @@ class Node:
         adopted = Adopted(self._house, calls, self._table(Table.ADOPTED), saved)
         self._house.adopted += (adopted.uris, stations.uris)
         return adopted
-
-    def _become(self, enrolment: Path | None) -> None:
-        """A newcomer with an enrolment is built as what it will be. A bad file is told of when it is used."""
-        if self._desk.open and enrolment is not None:
-            with contextlib.suppress(ConfigError):
-                read = _read_enrolment(enrolment)
-                self._desk.name, self._desk.role = read.name, read.role
 
     async def _keep_history(self, stack: contextlib.AsyncExitStack, calls: CallService) -> History | None:
         """A screen keeps the history; a door tells the screens, and keeps nothing itself."""
@@ -286,59 +275,6 @@ class Node:
         gc.freeze()
         systemd.notify(f"READY=1\nSTATUS={house.name} ({house.role}) of {home}")
 
-    async def _begin(self, enrolment: Path | None, interactive: bool) -> None:
-        """What a node that is in no home does to get into one."""
-        if not self._desk.open:
-            if self._membership.itself is None:
-                journal.warn("revoked", "this node was revoked; to join again give it a new identity: meshdoor reset")
-            return
-        journal.say("pairing", f"to let this node in: meshdoor pair on a screen, code {self._desk.window.code}")
-        found = enrolment or self._find_enrolment()
-        if found is not None:
-            await self._join(found, chosen=found is enrolment)
-        elif interactive:
-            await self._offer_to_found()
-
-    def _find_enrolment(self) -> Path | None:
-        places = (self._state.path, *BOOT)
-        return next((place / ENROLMENT for place in places if (place / ENROLMENT).is_file()), None)
-
-    async def _join(self, path: Path, chosen: bool) -> None:
-        """Join with an enrolment file; tried again while nobody answers. One that was `chosen` must be usable."""
-        try:
-            enrolment = _read_enrolment(path)
-            enrolment.check(self._membership.roster.home, time.time(), str(path))
-        except ConfigError as error:
-            if chosen:
-                raise
-            journal.warn("enrolment", f"{error}; {error.hint}")
-            return
-        wait = ENROL_RETRY
-        while self._desk.open:
-            try:
-                await self._desk.join(enrolment, self._peers.whereabouts(instance_name(enrolment.issuer)))
-            except PairingError as error:
-                journal.warn("enrolment", f"joining {enrolment.home_name} with {path}: {error}. {ONCE}")
-                await asyncio.sleep(wait)
-                wait = min(2 * wait, 300.0)
-        _discard(path)
-
-    async def _offer_to_found(self) -> None:
-        await asyncio.sleep(OFFER_AFTER)
-        if self._peers.homes() or self._desk.role != Role.SCREEN:
-            return
-        tell = "There is no home in reach. To found one here, type its name; or wait until this node is paired."
-        while self._desk.open:
-            print(tell, file=sys.stderr, flush=True)
-            name = await typed_line()
-            if name is None or not self._desk.open:
-                return
-            try:
-                if check_name(name):
-                    self._membership.found(name, self._desk.name, self._desk.role, time.time())
-            except (UserError, StatementError) as error:
-                tell = f"That is no name for a home: {error}. Type another one."
-
     async def _follow_interfaces(self) -> None:
         async with contextlib.aclosing(network.changes(self._interfaces)) as changes:
             async for found in changes:
@@ -408,20 +344,6 @@ class Node:
         if stored.damage:
             journal.warn("state", stored.damage)
         return stored.values
-
-
-def _read_enrolment(path: Path) -> Enrolment:
-    try:
-        with path.open("rb") as file:
-            return Enrolment.parse(file.read(MAX_FILE + 1), str(path))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-
-
-def _discard(path: Path) -> None:
-    """Its token is used up; on a read-only boot partition it may stay."""
-    with contextlib.suppress(OSError):
-        path.unlink()
 
 
 def _sockets(config: Config) -> list[socket.socket]:
