@@ -23,6 +23,8 @@ RETRY = 1.0  # until one that is not there is tried again
 DEAD = 3.0  # without a single sample, a card is gone, whatever its driver says
 CLOSE_TIMEOUT = 2.0
 
+DOUBTS = 5  # times that all is looked for anew after all was lost, though something is there; ours
+
 Tell = Callable[[str, str], None]
 
 
@@ -92,6 +94,7 @@ class Cards:
         self._slots: list[Slot] = []
         self._something = threading.Event()
         self._closed = False
+        self._doubts = 0  # how often what SDL says is still not believed
         self._thread: threading.Thread | None = None
 
     def slot(self, way: Way, tell: Tell) -> Slot:
@@ -116,17 +119,39 @@ class Cards:
 
     def tend(self) -> None:
         """Look after each of them once."""
-        failed = False
+        had = self._any_open
+        failed = [slot for slot in self._slots if not self._tended(slot)]
+        wanted = [slot for slot in self._slots if slot.wanted]
+        if had and wanted and not self._any_open:
+            self._doubts = DOUBTS
+        elif all(slot.card is not None for slot in wanted):
+            self._doubts = 0
+        if failed and self._any_open and self._doubts:
+            self._doubts -= 1
+            self._look_anew()
+        elif failed and not self._any_open:
+            self._look_anew()
+
+    @property
+    def _any_open(self) -> bool:
+        return any(slot.card is not None for slot in self._slots)
+
+    def _tended(self, slot: Slot) -> bool:
+        """False when its card did not open."""
+        try:
+            slot.tend(self._driver, self._clock())
+        except EngineError as error:
+            log.info("%s", error)
+            return False
+        return True
+
+    def _look_anew(self) -> None:
+        """A sound server that went away takes with it all that SDL knew of it; what SDL says of one that has come back
+        is of the one before. So those that did open are opened once more."""
         for slot in self._slots:
-            try:
-                slot.tend(self._driver, self._clock())
-            except EngineError as error:
-                log.info("%s", error)
-                failed = True
-        if failed and all(slot.card is None for slot in self._slots):
-            # A sound server that went away takes with it all that SDL knew of it.
-            with suppress(EngineError):
-                self._driver.restart()
+            slot.drop()
+        with suppress(EngineError):
+            self._driver.restart()
 
     def _begin(self) -> None:
         if self._thread is None:

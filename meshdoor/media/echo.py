@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import importlib.util
 import logging
+from functools import cache
 from typing import TYPE_CHECKING, Protocol
 
 from meshdoor.errors import EngineError
@@ -91,6 +92,7 @@ class EchoCanceller:
         return self._frame(bytearray(samples), RATE, 1, len(samples) // 2)
 
 
+@cache
 def is_installed() -> bool:
     """Does not load it."""
     return importlib.util.find_spec("livekit") is not None

@@ -29,7 +29,9 @@ INSTALL = ("/src/services/install.sh", "--role", "lock", "--name", "Garage")
 UNITS = ("meshdoor.service", "meshdoor-enrolment.service", "meshdoor-firewall.service")
 PLACES = ("/etc", "/opt", "/usr/local", "/home", "/root", "/srv", "/usr/lib/systemd", "/usr/bin", "/usr/sbin")
 # What apt and systemd write as they go, for any package.
-THEIRS = re.compile(r"/etc/(ld\.so\.cache|machine-id|resolv\.conf|\.updated|passwd-|group-|g?shadow-?)$|/root/\.ssh$")
+THEIRS = re.compile(
+    r"/etc/(ld\.so\.cache|machine-id|resolv\.conf|mtab|\.updated|passwd-|group-|g?shadow-?)$|/root/\.ssh$"
+)
 
 
 def main() -> int:

@@ -22,6 +22,7 @@ Samples = npt.NDArray[np.float64]
 DOOR_HEARS, SCREEN_HEARS = "Door-air", "Screen-air"
 DOOR_PLAYS, SCREEN_PLAYS = "Door-speaker", "Screen-speaker"
 PLACES = (DOOR_HEARS, SCREEN_HEARS, DOOR_PLAYS, SCREEN_PLAYS)
+MICROPHONES = {"Door-mic": DOOR_HEARS, "Screen-mic": SCREEN_HEARS}
 MISSING = [tool for tool in ("pulseaudio", "pacat", "parec", "pactl", "espeak-ng") if shutil.which(tool) is None]
 AUTOGROUP, NICE = Path("/proc/self/autogroup"), -19
 WINDOW = RATE  # one second
@@ -76,9 +77,21 @@ class Server:
         for name in PLACES:
             called = f"sink_properties=device.description={name}"
             yield f"load-module module-null-sink sink_name={name} rate={RATE} channels=1 channel_map=mono {called}"
-        for place, name in ((DOOR_HEARS, "Door-mic"), (SCREEN_HEARS, "Screen-mic")):
-            called = f"source_properties=device.description={name}"
-            yield f"load-module module-remap-source source_name={name} master={place}.monitor {called}"
+        for name in MICROPHONES:
+            yield f"load-module {' '.join(self._microphone(name))}"
+
+    def _microphone(self, name: str) -> tuple[str, ...]:
+        master = f"master={MICROPHONES[name]}.monitor"
+        return "module-remap-source", f"source_name={name}", master, f"source_properties=device.description={name}"
+
+    def unplug(self, name: str) -> None:
+        """A microphone."""
+        lines = self.control("list", "short", "modules").splitlines()
+        number = next(line.split()[0] for line in lines if f"source_name={name}" in line)
+        self.control("unload-module", number)
+
+    def plug(self, name: str) -> None:
+        self.control("load-module", *self._microphone(name))
 
     @asynccontextmanager
     async def recording(self) -> AsyncIterator[dict[str, Samples]]:

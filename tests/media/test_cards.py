@@ -83,6 +83,48 @@ def test_a_sound_server_that_went_away_is_looked_for_anew() -> None:
     assert bench.driver.restarts == 1
 
 
+def test_a_server_that_is_back_with_one_card_before_the_other() -> None:
+    """What SDL knows is of the server before: the card that did open is opened once more."""
+    bench = Bench("usb", "hdmi")
+    other = Slot(Way(False, "hdmi"), lambda state, text: None)
+    bench.cards.mind(other)
+    for slot in (bench.slot, other):
+        slot.want(True)
+    bench.after()
+    for card in bench.driver.cards:
+        card.here = False
+    bench.driver.there.remove("usb")
+    bench.after()
+    bench.after()
+    assert bench.driver.restarts == 1
+    bench.driver.there.append("usb")
+    bench.after(RETRY)
+    assert bench.slot.card is not None
+    assert other.card is not None
+    bench.after(RETRY)
+    assert bench.driver.restarts == 1
+
+
+def test_a_card_that_stays_away_disturbs_the_other_no_more() -> None:
+    bench = Bench("usb", "hdmi")
+    other = Slot(Way(False, "hdmi"), lambda state, text: None)
+    bench.cards.mind(other)
+    for slot in (bench.slot, other):
+        slot.want(True)
+    bench.after()
+    for card in bench.driver.cards:
+        card.here = False
+    bench.driver.there.remove("usb")
+    for _ in range(100):
+        other.moved = bench.clock.now
+        bench.after(RETRY)
+    kept = other.card
+    for _ in range(100):
+        other.moved = bench.clock.now + RETRY
+        bench.after(RETRY)
+    assert other.card is kept is not None
+
+
 def test_no_card_that_works_is_disturbed_by_one_that_is_not_there() -> None:
     bench = Bench("usb")
     bench.slot.want(True)

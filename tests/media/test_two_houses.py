@@ -161,6 +161,38 @@ async def test_half_duplex_does_not_howl(server: Server) -> None:
     assert max(loudness) < -55
 
 
+async def test_a_microphone_that_is_unplugged_and_a_server_that_is_restarted(server: Server) -> None:
+    """The call goes on, and the sound comes back."""
+    word = await in_thread(soundhouse.say, VISITOR, server.directory)
+
+    async def passes() -> bool:
+        async with server.recording() as heard:
+            await server.play(word, DOOR_HEARS)
+            await asyncio.sleep(0.5)
+        return soundhouse.decibels(heard[SCREEN_PLAYS]) > -50
+
+    async def come_back(sides: tuple[Side, Side]) -> None:
+        for each in sides:
+            for kind in ("microphone", "speaker"):
+                await until(lambda each=each, kind=kind: each.state(kind) == "ok")
+
+    async with talk(echo.OFF) as sides:
+        door = sides[0]
+        assert await passes()
+        await in_thread(server.unplug, "Door-mic")
+        await until(lambda: door.state("microphone") == "failed")
+        assert not await passes()
+        await in_thread(server.plug, "Door-mic")
+        await come_back(sides)
+        assert await passes()
+        await in_thread(server.stop)
+        await until(lambda: door.state("microphone") == door.state("speaker") == "failed")
+        await in_thread(server.start)
+        await come_back(sides)
+        await asyncio.sleep(2.0)
+        assert await passes()
+
+
 async def loudness_after_a_word(server: Server, duplex: str) -> list[float]:
     """At both speakers, from one second after the last word for two seconds (dBFS); both rooms echo at full volume."""
     word = await in_thread(soundhouse.say, "Hello, who is there?", server.directory)
