@@ -42,8 +42,8 @@ from benchmarks.harness import Table, draining, median, number
 from meshdoor.media.card import Card
 from meshdoor.media.datagrams import Datagrams
 from meshdoor.media.encoder import Coded, Encoder, Picture
-from meshdoor.media.messages import VideoFormat
 from meshdoor.media.outlet import MAX_HISTORY
+from meshdoor.media.plans import VideoFormat
 from meshdoor.media.sink import Sink, SinkOwner
 from meshdoor.media.video_stream import VideoStream, packetizer
 from meshdoor.rtp.group import RtpStream

@@ -13,7 +13,9 @@ from dataclasses import replace
 
 from benchmarks.harness import Table, cpu, draining, number
 from meshdoor.media.engine_client import Engine
-from meshdoor.media.messages import Address, Event, Gates, Hello, LegOpened, StartLeg, StreamPlan, VideoFormat
+from meshdoor.media.messages import Hello, StartLeg
+from meshdoor.media.plans import Address, Gates, StreamPlan, VideoFormat
+from meshdoor.media.reports import Event, LegOpened
 from meshdoor.rtp.srtp_keys import AEAD_AES_128_GCM, AES_CM_128_HMAC_SHA1_80, MasterKey, Suite
 
 HOST = "127.0.0.1"

@@ -16,8 +16,9 @@ from meshdoor.media.camera import Camera, Care
 from meshdoor.media.channel import Channel, Sender
 from meshdoor.media.encoder import Coded
 from meshdoor.media.leg import Emit
-from meshdoor.media.messages import Hello, StreamPlan
+from meshdoor.media.messages import Hello
 from meshdoor.media.opening import NONE, Opener
+from meshdoor.media.plans import StreamPlan
 from meshdoor.media.renditions import Renditions, VideoSender
 from meshdoor.media.tracks import CODECS, SMALL, TRACKS, CameraCounters
 from meshdoor.media.video_stream import VideoStream, packetizer

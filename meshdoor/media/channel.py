@@ -14,8 +14,9 @@ from typing import Protocol
 
 from meshdoor.errors import EngineError, RtpError
 from meshdoor.media.datagrams import SocketAddress
-from meshdoor.media.messages import Event, FirstPacketSent, RtpSilence, StreamPlan, StreamStatistics
 from meshdoor.media.path import Path as Way
+from meshdoor.media.plans import StreamPlan
+from meshdoor.media.reports import Event, FirstPacketSent, RtpSilence, StreamStatistics
 from meshdoor.media.sink import Sink, SinkOwner
 from meshdoor.rtp.packet import RtpPacket, is_rtcp
 from meshdoor.rtp.session import Collided, KeyFrameRequested, Left, Measured, PacketsRequested, RtcpSession

@@ -14,8 +14,10 @@ from meshdoor.media.channel import Channel
 from meshdoor.media.datagrams import SocketAddress
 from meshdoor.media.dtls import FIRST_BYTES, Association, Certificate, Keys
 from meshdoor.media.leg import Emit, Leg, Studio
-from meshdoor.media.messages import Gates, LegFailed, LegOpened, LegStatistics, StartLeg, StreamPlan
+from meshdoor.media.messages import StartLeg
 from meshdoor.media.path import Receive, UdpPath
+from meshdoor.media.plans import Gates, StreamPlan
+from meshdoor.media.reports import LegFailed, LegOpened, LegStatistics
 
 
 class DtlsPath(UdpPath):

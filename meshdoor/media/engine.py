@@ -28,31 +28,21 @@ from meshdoor.media.bundle import Bundle
 from meshdoor.media.channel import Channel, ChannelOwner
 from meshdoor.media.leg import Leg, Studio
 from meshdoor.media.messages import (
-    AUDIO,
     MAX_MESSAGE,
     SOUNDS,
-    VIDEO,
-    Answer,
     Capture,
     CloseLeg,
-    Done,
     Dtmf,
-    EngineStatistics,
-    Event,
-    Failed,
     Gate,
     GetStatistics,
     Hello,
     KeyFrame,
-    LegOpened,
-    LegStatistics,
     Message,
     Mute,
     Near,
     OpenLeg,
     Ping,
     Prepare,
-    Ready,
     ShowWall,
     Snapshot,
     SoundCommand,
@@ -63,7 +53,9 @@ from meshdoor.media.messages import (
 from meshdoor.media.outbox import Outbox
 from meshdoor.media.path import Path as Way
 from meshdoor.media.path import UdpPath
+from meshdoor.media.plans import AUDIO, VIDEO
 from meshdoor.media.relay import Relay
+from meshdoor.media.reports import Answer, Done, EngineStatistics, Event, Failed, LegOpened, LegStatistics, Ready
 from meshdoor.media.studio import NodeStudio
 from meshdoor.media.webrtc_leg import WebrtcLeg
 

@@ -13,7 +13,9 @@ from typing import Protocol
 
 from meshdoor.errors import EngineError
 from meshdoor.media.channel import Channel, Receiver, Sender
-from meshdoor.media.messages import Event, Gates, LegOpened, LegStatistics, StartLeg, StreamPlan
+from meshdoor.media.messages import StartLeg
+from meshdoor.media.plans import Gates, StreamPlan
+from meshdoor.media.reports import Event, LegOpened, LegStatistics
 
 Emit = Callable[[Event], None]
 

@@ -10,8 +10,9 @@ from meshdoor.errors import EngineError
 from meshdoor.media.audio_receiver import carries
 from meshdoor.media.channel import Channel
 from meshdoor.media.digits import DigitSender
-from meshdoor.media.messages import DtmfReceived, Event, StreamPlan
 from meshdoor.media.outlet import Outlet
+from meshdoor.media.plans import StreamPlan
+from meshdoor.media.reports import DtmfReceived, Event
 from meshdoor.media.sink import Unit
 from meshdoor.media.timeline import Timeline
 from meshdoor.rtp.dtmf import DtmfReceiver

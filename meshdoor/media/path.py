@@ -15,7 +15,7 @@ from typing import Protocol
 
 from meshdoor.errors import EngineError
 from meshdoor.media.datagrams import Datagrams, Outgoing, SocketAddress, bind_pair, socket_address
-from meshdoor.media.messages import Address, StreamPlan
+from meshdoor.media.plans import Address, StreamPlan
 
 MAX_BURST = 64  # datagrams read before others have their turn; ours
 

@@ -23,9 +23,10 @@ from meshdoor.media.channel import Channel, Receiver, Sender
 from meshdoor.media.encoder import CLOCK_RATE, Coded
 from meshdoor.media.leg import Emit
 from meshdoor.media.line import Line, LineReceiver, LineSender
-from meshdoor.media.messages import Event, StreamPlan
 from meshdoor.media.outlet import KEY_FRAME_INTERVAL
+from meshdoor.media.plans import StreamPlan
 from meshdoor.media.renditions import Renditions, VideoSender
+from meshdoor.media.reports import Event
 from meshdoor.media.timeline import Timeline
 from meshdoor.media.video_receiver import FORMATS, Feedback
 from meshdoor.media.video_stream import VideoStream, packetizer

@@ -16,7 +16,8 @@ from meshdoor.media import card, still
 from meshdoor.media.audio_receiver import carries
 from meshdoor.media.background import Background
 from meshdoor.media.display import Display
-from meshdoor.media.messages import Event, FirstPicture, PictureLost, StreamPlan
+from meshdoor.media.plans import StreamPlan
+from meshdoor.media.reports import Event, FirstPicture, PictureLost
 from meshdoor.media.video_decoder import DecoderOwner, DecoderThread, VideoDecoder
 from meshdoor.rtp import video_receiver as rtp
 from meshdoor.rtp.packet import RtpPacket

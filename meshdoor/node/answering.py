@@ -16,7 +16,8 @@ from meshdoor.calls.incoming import Incoming, State
 from meshdoor.calls.visitors import Visitors
 from meshdoor.control import Json
 from meshdoor.errors import EngineError, Refused, SdpError
-from meshdoor.media.messages import FirstPicture, Gates, LegOpened
+from meshdoor.media.plans import Gates
+from meshdoor.media.reports import FirstPicture, LegOpened
 from meshdoor.mesh.frames import State as Busy
 from meshdoor.node import journal, media_plan
 from meshdoor.node.calling import FAST, RETURN, Desk, open_leg, read_pace

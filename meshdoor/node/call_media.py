@@ -7,7 +7,7 @@ import asyncio
 from meshdoor.calls.clients import Client
 from meshdoor.calls.orders import Gates
 from meshdoor.errors import EngineError, SdpError
-from meshdoor.media import messages
+from meshdoor.media import plans
 from meshdoor.node import journal, media_plan
 from meshdoor.node.calling import Desk, open_leg
 from meshdoor.node.media_plan import NOTHING, Place, Streams, Wish
@@ -27,10 +27,10 @@ class CallMedia:
         self._client: Client | None = None
         self._plan: MediaPlan | None = None  # what we offered last
         self._streams = NOTHING
-        self._gates: messages.Gates | None = None
+        self._gates: plans.Gates | None = None
         self.able = media_plan.ABLE
         self.source = ""  # the leg whose media are sent on, if not this node's own
-        self._flowing: tuple[Streams, messages.Gates | None] = (NOTHING, None)
+        self._flowing: tuple[Streams, plans.Gates | None] = (NOTHING, None)
 
     @property
     def streams(self) -> Streams:
@@ -91,7 +91,7 @@ class CallMedia:
 
     def let(self, gates: Gates) -> None:
         """This may pass from now on."""
-        self._gates = messages.Gates(gates.microphone, gates.speaker, gates.picture)
+        self._gates = plans.Gates(gates.microphone, gates.speaker, gates.picture)
         self._desk.spawn(self._flow())
 
     def lost(self) -> None:

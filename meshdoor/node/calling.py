@@ -11,7 +11,7 @@ from meshdoor.calls.clients import Client, Keying
 from meshdoor.config import IceServer
 from meshdoor.errors import EngineError
 from meshdoor.media.engine_client import Engine
-from meshdoor.media.messages import LegOpened
+from meshdoor.media.reports import LegOpened
 from meshdoor.mesh.wire import KEEP_ALIVE
 from meshdoor.sip.flow import Target
 from meshdoor.transport.endpoint import SipEndpoint

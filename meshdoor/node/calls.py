@@ -17,7 +17,7 @@ from meshdoor.calls.policy import policy_for
 from meshdoor.config import Config, IceServer
 from meshdoor.control import Json
 from meshdoor.errors import Refused, RemoteProtocolError
-from meshdoor.media import messages as media
+from meshdoor.media import reports
 from meshdoor.media.engine_client import Engine
 from meshdoor.media.suites import suites
 from meshdoor.mesh.frames import State as Busy
@@ -101,7 +101,7 @@ class CallService:
         self.comings = Comings(self, house, self._link)
         self._media = MediaEvents(self, house)
         self._sip = SipEvents(self, policy)
-        self.media_watchers: list[Callable[[media.Event], None]] = []  # told of all that the media engine tells
+        self.media_watchers: list[Callable[[reports.Event], None]] = []  # told of all that the media engine tells
         house.on_sip = self._link.received
         house.on_peers = self._peers_changed
         house.membership.listen(self._roster_changed)
@@ -150,7 +150,7 @@ class CallService:
             self.comings.prepare_browsers()
             await asyncio.Event().wait()
 
-    def _heard(self, event: media.Event) -> None:
+    def _heard(self, event: reports.Event) -> None:
         self._media(event)
         for watcher in self.media_watchers:
             watcher(event)

@@ -8,7 +8,8 @@ from typing import Final
 from meshdoor.calls.clients import Client
 from meshdoor.errors import EngineError, SdpError
 from meshdoor.media.engine_client import Engine
-from meshdoor.media.messages import Gates, LegOpened, LegStatistics
+from meshdoor.media.plans import Gates
+from meshdoor.media.reports import LegOpened, LegStatistics
 from meshdoor.node import journal, media_plan
 from meshdoor.node.calling import FAST, Desk, open_leg
 from meshdoor.node.media_plan import Able, Place, Streams

@@ -17,16 +17,9 @@ from typing import NamedTuple
 
 from meshdoor.calls.clients import Client, Keying
 from meshdoor.errors import SdpError
-from meshdoor.media.messages import (
-    Address,
-    DtlsRemote,
-    Gates,
-    IceDescription,
-    IceRemote,
-    LegOpened,
-    StartLeg,
-    StreamPlan,
-)
+from meshdoor.media.messages import StartLeg
+from meshdoor.media.plans import Address, DtlsRemote, Gates, IceDescription, IceRemote, StreamPlan
+from meshdoor.media.reports import LegOpened
 from meshdoor.media.suites import CM, suites
 from meshdoor.rtp.srtp_keys import MasterKey
 from meshdoor.sdp.answer import Answer, Capabilities, TrackCapability, answer_offer

@@ -27,7 +27,7 @@ from meshdoor.calls.commands import (
 )
 from meshdoor.calls.fork import RING_TIMEOUT, Fork, State
 from meshdoor.errors import EngineError
-from meshdoor.media.messages import Gates
+from meshdoor.media.plans import Gates
 from meshdoor.node import journal
 from meshdoor.node.calling import FAST, RETURN, Desk, pace
 from meshdoor.node.digits import Talk

@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Final
 
 from meshdoor.calls.clients import Client
-from meshdoor.media.messages import StreamPlan
+from meshdoor.media.plans import StreamPlan
 from meshdoor.node.media_plan import AUDIO, FEEDBACK, RUNG, VIDEO, Able, Place, Streams, answer, offer
 from meshdoor.sdp.attributes import Direction
 from meshdoor.sdp.codec import Codec, codecs_of

@@ -9,7 +9,7 @@ from typing import Final, Protocol
 
 from meshdoor.errors import EngineError
 from meshdoor.media.engine_client import Engine
-from meshdoor.media.messages import Gates
+from meshdoor.media.plans import Gates
 from meshdoor.node import media_plan
 from meshdoor.node.call_media import CallMedia
 from meshdoor.node.calling import Desk

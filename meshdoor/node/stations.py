@@ -20,7 +20,7 @@ from meshdoor.calls.commands import HandedOver
 from meshdoor.control import Json
 from meshdoor.control.server import Verb
 from meshdoor.errors import ConfigError, NotFound, Refused, SipError, UserError
-from meshdoor.media import messages as media
+from meshdoor.media import reports
 from meshdoor.mesh.frames import State as Busy
 from meshdoor.node import journal
 from meshdoor.node.adopted import described
@@ -178,21 +178,21 @@ class Stations:
         station.heard(station.leg_of(event.session) or "", info.digit)
         return True
 
-    def media_event(self, event: media.Event) -> None:
+    def media_event(self, event: reports.Event) -> None:
         """What the engine tells."""
         for station in self._stations.values():
             match event:
-                case media.FirstPacketSent(leg=leg, media="video"):
+                case reports.FirstPacketSent(leg=leg, media="video"):
                     station.pressing.first_packet(leg)
-                case media.RtpSilence(leg=leg, media=kind):
+                case reports.RtpSilence(leg=leg, media=kind):
                     station.silent(leg, kind)
-                case media.LegFailed(leg=leg):
+                case reports.LegFailed(leg=leg):
                     station.failed(leg)
-                case media.DtmfReceived(leg=leg, digit=digit):
+                case reports.DtmfReceived(leg=leg, digit=digit):
                     station.heard(leg, digit)
-                case media.EngineLost(legs=legs):
+                case reports.EngineLost(legs=legs):
                     station.legs_lost(legs)
-                case media.EngineReady():
+                case reports.EngineReady():
                     station.engine_back()
                 case _:
                     pass

@@ -9,7 +9,9 @@ from typing import Any, cast
 
 from meshdoor.calls.clients import Client
 from meshdoor.media.engine_client import Engine
-from meshdoor.media.messages import FirstPicture, Gates, LegOpened, StartLeg
+from meshdoor.media.messages import StartLeg
+from meshdoor.media.plans import Gates
+from meshdoor.media.reports import FirstPicture, LegOpened
 from meshdoor.media.suites import suites
 from meshdoor.node.answering import Answering
 from meshdoor.node.calling import Findable

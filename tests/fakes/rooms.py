@@ -13,7 +13,9 @@ from meshdoor.calls.clients import Client
 from meshdoor.config import IceServer
 from meshdoor.errors import EngineError
 from meshdoor.media.engine_client import Engine
-from meshdoor.media.messages import Gates, IceDescription, LegOpened, LegStatistics, StartLeg
+from meshdoor.media.messages import StartLeg
+from meshdoor.media.plans import Gates, IceDescription
+from meshdoor.media.reports import LegOpened, LegStatistics
 from meshdoor.media.suites import suites
 from meshdoor.mesh.peer import Peer, State
 from meshdoor.node.calling import Findable

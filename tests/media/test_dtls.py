@@ -10,7 +10,7 @@ from meshdoor.errors import EngineError
 from meshdoor.media import dtls
 from meshdoor.media.dtls import LARGEST, PROFILES, Association, Certificate
 from meshdoor.media.dtls_leg import DtlsPath
-from meshdoor.media.messages import Address, DtlsRemote, StreamPlan
+from meshdoor.media.plans import Address, DtlsRemote, StreamPlan
 from meshdoor.media.suites import CM, GCM, suites
 from tests.media.peer import until
 

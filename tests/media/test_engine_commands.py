@@ -11,33 +11,25 @@ from meshdoor.errors import EngineError
 from meshdoor.media import engine as module
 from meshdoor.media.engine import Engine
 from meshdoor.media.messages import (
-    Address,
     Capture,
     CloseLeg,
     Command,
-    Done,
     Dtmf,
-    EngineStatistics,
-    Failed,
     Gate,
-    Gates,
     GetStatistics,
     Hello,
     KeyFrame,
-    LegOpened,
-    LegStatistics,
     Message,
     OpenLeg,
     Ping,
-    Ready,
     Snapshot,
     StartLeg,
-    StreamPlan,
-    VideoFormat,
     decode,
     encode,
 )
 from meshdoor.media.path import UdpPath
+from meshdoor.media.plans import Address, Gates, StreamPlan, VideoFormat
+from meshdoor.media.reports import Done, EngineStatistics, Failed, LegOpened, LegStatistics, Ready
 from tests.media.peer import until
 
 HELLO = Hello("door", "Front", microphone="silence", video=VideoFormat(320, 192, 30, 300_000))

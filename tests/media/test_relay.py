@@ -13,24 +13,11 @@ import pytest
 from meshdoor.errors import EngineError
 from meshdoor.media.analysis import heard
 from meshdoor.media.channel import Channel, ChannelOwner
-from meshdoor.media.messages import (
-    INACTIVE,
-    RECVONLY,
-    SENDONLY,
-    SENDRECV,
-    Address,
-    DtmfReceived,
-    FirstPicture,
-    FirstSound,
-    Gates,
-    Hello,
-    LegOpened,
-    StartLeg,
-    StreamPlan,
-    VideoFormat,
-)
+from meshdoor.media.messages import Hello, StartLeg
 from meshdoor.media.path import UdpPath
+from meshdoor.media.plans import INACTIVE, RECVONLY, SENDONLY, SENDRECV, Address, Gates, StreamPlan, VideoFormat
 from meshdoor.media.relay import PictureRelay, Relay
+from meshdoor.media.reports import DtmfReceived, FirstPicture, FirstSound, LegOpened
 from meshdoor.rtp.srtp import AEAD_AES_128_GCM, MasterKey
 from tests.media.files import in_thread
 from tests.media.peer import until

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from meshdoor.media.messages import INACTIVE, RECVONLY, SENDONLY, SENDRECV, IceRemote, StartLeg
+from meshdoor.media.messages import StartLeg
+from meshdoor.media.plans import INACTIVE, RECVONLY, SENDONLY, SENDRECV, IceRemote
 from meshdoor.node import media_plan
 from meshdoor.node.calling import open_leg
 from meshdoor.node.media_plan import NOTHING, Wish, offer_body

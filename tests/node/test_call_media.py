@@ -10,7 +10,8 @@ import pytest
 
 from meshdoor.calls.clients import Client, Keying
 from meshdoor.errors import SdpError
-from meshdoor.media.messages import Address, LegOpened, StreamPlan
+from meshdoor.media.plans import Address, StreamPlan
+from meshdoor.media.reports import LegOpened
 from meshdoor.media.suites import suites
 from meshdoor.node.call_media import CallMedia
 from meshdoor.node.calling import Desk

@@ -12,7 +12,7 @@ import pytest
 from meshdoor.calls.hosts import host_of
 from meshdoor.control import Json
 from meshdoor.errors import NotFound, Refused
-from meshdoor.media.messages import Gates
+from meshdoor.media.plans import Gates
 from meshdoor.node import calls as module
 from meshdoor.node import handover
 from meshdoor.node.handover import HandOvers

@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from meshdoor.calls.fork import Outcome
-from meshdoor.media.messages import Gates
+from meshdoor.media.plans import Gates
 from meshdoor.mesh.frames import State as Busy
 from meshdoor.node.press import Press
 from meshdoor.node.pressing import EARLY, TALK

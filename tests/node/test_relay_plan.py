@@ -6,7 +6,7 @@ import pytest
 
 from meshdoor.calls.clients import Client, Keying
 from meshdoor.errors import SdpError
-from meshdoor.media.messages import LegOpened
+from meshdoor.media.reports import LegOpened
 from meshdoor.node import media_plan
 from meshdoor.node.media_plan import NOTHING, Place, Streams
 from meshdoor.node.relay_plan import able_of, answer_station, narrowed, offer_station

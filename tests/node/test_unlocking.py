@@ -15,7 +15,7 @@ from meshdoor.calls.codes import WRONG_IN_CALL, WRONG_OVER_CALLS
 from meshdoor.calls.texts import HELP
 from meshdoor.config import Config, LockConfig
 from meshdoor.errors import NotFound, Refused, UserError
-from meshdoor.media.messages import DtmfReceived
+from meshdoor.media.reports import DtmfReceived
 from meshdoor.node import calls
 from meshdoor.node.accounts import Accounts, Wanted
 from meshdoor.node.lock import Audit
