@@ -61,7 +61,8 @@ class OpenLeg:
     scope). Answer: `LegOpened`. Ports other than 0 are those that the leg had in an engine that died.
 
     `webrtc`: towards a browser, over ICE and DTLS-SRTP; then `addresses` are others of this host to be found at, and
-    the ports mean nothing. `dtls`: towards a SIP client that makes its keys by DTLS.
+    the ports mean nothing. `dtls`: towards a SIP client that makes its keys by DTLS. `stun`: a server that says how
+    the sockets look from outside.
     """
 
     leg: str
@@ -72,6 +73,7 @@ class OpenLeg:
     addresses: tuple[str, ...] = ()
     ice_servers: tuple[IceServer, ...] = ()
     dtls: bool = False
+    stun: Address | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -256,9 +258,19 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """The address and the ports of one medium beyond a NAT."""
+
+    host: str
+    port: int
+    rtcp_port: int
+
+
+@dataclass(frozen=True, slots=True)
 class LegOpened:
     """Ports for the SDP. RTCP without rtcp-mux is received one port higher. `ice` is that of a WebRTC leg, whose
-    media share one port; `fingerprint` (as behind `a=fingerprint:`) that of a leg that makes its keys by DTLS."""
+    media share one port; `fingerprint` (as behind `a=fingerprint:`) that of a leg that makes its keys by DTLS. `seen`
+    is how audio and video look from outside, if that was asked and answered."""
 
     audio_port: int
     video_port: int
@@ -266,6 +278,7 @@ class LegOpened:
     video_ssrc: int
     ice: IceDescription | None = None
     fingerprint: str = ""
+    seen: tuple[Seen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from meshdoor.calls.clients import Client, Keying
 from meshdoor.config import IceServer
 from meshdoor.media.engine_client import Engine
-from meshdoor.media.messages import LegOpened
+from meshdoor.media.messages import Address, LegOpened
 from meshdoor.sip.flow import Target
 from meshdoor.transport.endpoint import SipEndpoint
 
@@ -82,6 +82,8 @@ async def open_leg(desk: Desk, leg: str, local: str, dtls: bool, client: Client 
     offered; a browser may find other addresses of this node. Raises EngineError."""
     if client is not None and (dtls or client.keying is Keying.DTLS):
         return await desk.engine.open_dtls(leg, local)
+    if client is not None and client.stun is not None:
+        return await desk.engine.open_beyond(leg, local, Address(*client.stun))
     if not dtls:
         return await desk.engine.open_leg(leg, local)
     findable = desk.findable()
