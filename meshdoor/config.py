@@ -82,6 +82,7 @@ SYSTEM_FILE = Path("/etc/meshdoor/config.toml")
 MAX_NAME = 64
 MAX_PULSE = 60.0  # seconds; a lock is not to be left open by mistake
 
+_STUN = re.compile(r"[A-Za-z0-9.-]{1,253}(?::\d{1,5})?")
 _ICE = re.compile(
     r"(?P<scheme>stuns?|turns?):(?:(?P<user>[^:@\s]+):(?P<secret>[^@\s]+)@)?"
     r"(?P<where>(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d{1,5})?(?:\?transport=(?:udp|tcp))?)"
@@ -201,7 +202,8 @@ class AccountConfig:
     (`udp`, `tcp`, `tls`) goes before what the name servers like. authorities is a file of certificates, else those of
     the system count. media is `srtp` or `plain`, which a server without encryption needs: then whoever is on the way
     sees and hears. incoming says what rings when somebody calls: `door` (a visitor), `room` (a person), `no` (nothing).
-    expires is in seconds.
+    expires is in seconds. stun is `HOST[:PORT]` of a server that says how this node looks from outside, for media
+    beyond a NAT.
     """
 
     address: str = ""
@@ -215,6 +217,7 @@ class AccountConfig:
     incoming: str = "room"
     expires: int = 600
     register: bool = True
+    stun: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -384,6 +387,8 @@ def _check_account(account: AccountConfig) -> None:
         raise ConfigError(f"accounts.address: {account.address!r} is not like sip:user@sip.example.org")
     _one_of("accounts.transport", account.transport, ("", "udp", "tcp", "tls"))
     _one_of("accounts.media", account.media, ("srtp", "plain"))
+    if account.stun and not _STUN.fullmatch(account.stun):
+        raise ConfigError(f"accounts.stun: {account.stun!r} is not like stun.example.org:3478")
     _one_of("accounts.incoming", account.incoming, ("door", "room", "no"))
     if not 60 <= account.expires <= 86400:
         raise ConfigError(f"accounts.expires: {account.expires} is not from 60 to 86400 seconds")

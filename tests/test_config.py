@@ -61,6 +61,7 @@ def test_the_state_directory_may_hold_one(tmp_path: Path) -> None:
         (ACCOUNT + "password = 'x'", "accounts.password: no such setting"),
         (ACCOUNT + "transport = 'ws'", "accounts.transport: 'ws' is none of udp, tcp, tls"),
         (ACCOUNT + "media = 'zrtp'", "accounts.media: 'zrtp' is none of"),
+        (ACCOUNT + "stun = 'stun:example.org'", "accounts.stun: 'stun:example.org' is not like"),
         (ACCOUNT + "incoming = 'cat'", "accounts.incoming: 'cat' is none of"),
         (ACCOUNT + "expires = 5", "accounts.expires: 5 is not from 60"),
     ],

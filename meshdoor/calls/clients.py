@@ -61,12 +61,14 @@ QUIRKS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """How a client is called. `host` is an address without scope."""
+    """How a client is called. `host` is an address without scope. `stun` is the address of a server that says how
+    this node looks to it, which is nobody else's business."""
 
     keying: Keying
     host: str
     product: str = ""
     transport: str = "tls"  # of its SIP
+    stun: tuple[str, int] | None = None
 
     @property
     def warning(self) -> str:

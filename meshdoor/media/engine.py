@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,10 +54,11 @@ from meshdoor.media.messages import (
 from meshdoor.media.outbox import Outbox
 from meshdoor.media.path import Path as Way
 from meshdoor.media.path import UdpPath
-from meshdoor.media.plans import AUDIO, VIDEO
+from meshdoor.media.plans import AUDIO, VIDEO, Address
 from meshdoor.media.relay import Relay
-from meshdoor.media.reports import Answer, Done, EngineStatistics, Event, Failed, LegOpened, LegStatistics, Ready
+from meshdoor.media.reports import Answer, Done, EngineStatistics, Event, Failed, LegOpened, LegStatistics, Ready, Seen
 from meshdoor.media.studio import NodeStudio
+from meshdoor.media.stun_path import StunPath
 from meshdoor.media.webrtc_leg import WebrtcLeg
 
 if TYPE_CHECKING:
@@ -146,10 +148,11 @@ class Engine:
             return _failed(command, error)
 
     async def _answer_later(self, command: OpenLeg, request: int | None) -> None:
-        """Opening a leg to a browser takes a while, in which it may be closed."""
+        """Opening a leg to a browser, or beyond a NAT, takes a while, in which it may be closed."""
         answer: Answer
         try:
-            answer = await self._open_webrtc(command)
+            opened = self._open_webrtc(command) if command.stun is None else self._open_seen(command, command.stun)
+            answer = await opened
         except asyncio.CancelledError:
             answer = Failed(f"leg {command.leg} was closed")
         except Exception as error:
@@ -207,20 +210,23 @@ class Engine:
             raise EngineError(f"{MAX_LEGS} legs are open")
 
     def _open(self, command: OpenLeg) -> LegOpened | None:
-        """None for a browser's, which is answered later."""
+        """None for what takes a while, and is answered later."""
         self._check(command.leg)
-        studio = self._devices
-        if command.webrtc:
+        if command.webrtc or command.stun is not None:
             return None
-        if command.dtls:
-            return self._open_dtls(command)
+        return self._open_dtls(command) if command.dtls else self._open_udp(command)
+
+    def _open_udp(self, command: OpenLeg) -> LegOpened:
         sound = UdpPath(command.local, command.audio_port)
         try:
             pictures = UdpPath(command.local, command.video_port)
         except EngineError:
             sound.close()
             raise
-        return self._keep(Leg(command.leg, *self._channels(command.leg, sound, pictures), studio, self.emit))
+        return self._keep(self._made(command.leg, sound, pictures))
+
+    def _made(self, leg: str, sound: Way, pictures: Way) -> Leg:
+        return Leg(leg, *self._channels(leg, sound, pictures), self._devices, self.emit)
 
     def _open_dtls(self, command: OpenLeg) -> LegOpened:
         from meshdoor.media.dtls import Certificate
@@ -246,6 +252,25 @@ class Engine:
         bundle = Bundle(transport)
         channels = self._channels(command.leg, bundle.audio, bundle.video)
         return self._keep(WebrtcLeg(command.leg, transport, channels, self._devices, self.emit))
+
+    async def _open_seen(self, command: OpenLeg, server: Address) -> LegOpened:
+        """Where nobody says how it looks from outside, it may still be of use."""
+        paths: list[StunPath] = []
+        try:
+            paths.extend(StunPath(command.local, server) for _ in (AUDIO, VIDEO))
+            told = await asyncio.gather(*(path.learn() for path in paths), return_exceptions=True)
+        except BaseException as error:
+            for path in paths:
+                path.close()
+            if not isinstance(error, EngineError):
+                raise
+            log.warning("leg %s: %s", command.leg, error)
+            return self._open_udp(command)
+        seen = tuple(each for each in told if isinstance(each, Seen))
+        if len(seen) < len(paths):
+            log.warning("leg %s: %s", command.leg, next(each for each in told if not isinstance(each, Seen)))
+            seen = ()
+        return replace(self._keep(self._made(command.leg, *paths)), seen=seen)
 
     def _channels(self, leg: str, sound: Way, pictures: Way) -> tuple[Channel, Channel]:
         studio = self._devices

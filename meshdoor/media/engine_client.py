@@ -45,7 +45,7 @@ from meshdoor.media.messages import (
     decode,
     encode,
 )
-from meshdoor.media.plans import Gates
+from meshdoor.media.plans import Address, Gates
 from meshdoor.media.reports import (
     Answer,
     Done,
@@ -109,6 +109,11 @@ class Engine:
 
     async def wait_ready(self) -> None:
         await self._ready.wait()
+
+    async def open_beyond(self, leg: str, local: str, stun: Address) -> LegOpened:
+        """A leg beyond a NAT, whose sockets look as this server says. In an engine that died it may be opened again
+        as any other: they are the same."""
+        return await self._open(OpenLeg(leg, local, stun=stun))
 
     async def open_leg(self, leg: str, local: str, before: LegOpened | None = None) -> LegOpened:
         """`before`: as it was opened in an engine that died, so that the peer need not be told. Under the same keys,

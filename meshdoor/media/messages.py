@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 
 from meshdoor.config import IceServer
 from meshdoor.media import wire
-from meshdoor.media.plans import Gates, IceRemote, StreamPlan, VideoFormat, WallFormat
+from meshdoor.media.plans import Address, Gates, IceRemote, StreamPlan, VideoFormat, WallFormat
 from meshdoor.media.reports import Answer, Event
 from meshdoor.settings.camera import CameraConfig
 from meshdoor.wall.model import WallState
@@ -56,7 +56,8 @@ class OpenLeg:
     scope). Answer: `LegOpened`. Ports other than 0 are those that the leg had in an engine that died.
 
     `webrtc`: towards a browser, over ICE and DTLS-SRTP; then `addresses` are others of this host to be found at, and
-    the ports mean nothing. `dtls`: towards a SIP client that makes its keys by DTLS.
+    the ports mean nothing. `dtls`: towards a SIP client that makes its keys by DTLS. `stun`: a server that says how
+    the sockets look from outside.
     """
 
     leg: str
@@ -67,6 +68,7 @@ class OpenLeg:
     addresses: tuple[str, ...] = ()
     ice_servers: tuple[IceServer, ...] = ()
     dtls: bool = False
+    stun: Address | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,9 +29,19 @@ class Ready:
 
 
 @dataclass(frozen=True, slots=True)
+class Seen:
+    """The address and the ports of one medium beyond a NAT."""
+
+    host: str
+    port: int
+    rtcp_port: int
+
+
+@dataclass(frozen=True, slots=True)
 class LegOpened:
     """Ports for the SDP. RTCP without rtcp-mux is received one port higher. `ice` is that of a WebRTC leg, whose
-    media share one port; `fingerprint` (as behind `a=fingerprint:`) that of a leg that makes its keys by DTLS."""
+    media share one port; `fingerprint` (as behind `a=fingerprint:`) that of a leg that makes its keys by DTLS. `seen`
+    is how audio and video look from outside, if that was asked and answered."""
 
     audio_port: int
     video_port: int
@@ -39,6 +49,7 @@ class LegOpened:
     video_ssrc: int
     ice: IceDescription | None = None
     fingerprint: str = ""
+    seen: tuple[Seen, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from meshdoor.calls.clients import Client, Keying
 from meshdoor.config import IceServer
 from meshdoor.errors import EngineError
 from meshdoor.media.engine_client import Engine
+from meshdoor.media.plans import Address
 from meshdoor.media.reports import LegOpened
 from meshdoor.mesh.wire import KEEP_ALIVE
 from meshdoor.sip.flow import Target
@@ -107,6 +108,8 @@ async def open_leg(desk: Desk, leg: str, local: str, dtls: bool, client: Client 
         raise EngineError("the media engine is not there yet") from None
     if client is not None and (dtls or client.keying is Keying.DTLS):
         return await desk.engine.open_dtls(leg, local)
+    if client is not None and client.stun is not None:
+        return await desk.engine.open_beyond(leg, local, Address(*client.stun))
     if not dtls:
         return await desk.engine.open_leg(leg, local)
     findable = desk.findable()

@@ -19,11 +19,11 @@ from meshdoor.calls.clients import Client, Keying
 from meshdoor.errors import SdpError
 from meshdoor.media.messages import StartLeg
 from meshdoor.media.plans import Address, DtlsRemote, Gates, IceDescription, IceRemote, StreamPlan
-from meshdoor.media.reports import LegOpened
+from meshdoor.media.reports import LegOpened, Seen
 from meshdoor.media.suites import CM, suites
 from meshdoor.rtp.srtp_keys import MasterKey
 from meshdoor.sdp.answer import Answer, Capabilities, TrackCapability, answer_offer
-from meshdoor.sdp.attributes import Direction, Fingerprint
+from meshdoor.sdp.attributes import Direction, Fingerprint, Rtcp
 from meshdoor.sdp.bundle import DTLS, DTLS_PROFILES, Bundle, Setup
 from meshdoor.sdp.codec import TELEPHONE_EVENT, Codec, codecs_of
 from meshdoor.sdp.crypto import Crypto
@@ -106,19 +106,32 @@ def offer(
     local: str, opened: LegOpened | None, wish: Wish = PRESSED, client: Client | None = None
 ) -> MediaPlan:
     """What we offer on one leg, under fresh keys. Without a leg (no media engine) it rings with nothing to see."""
-    audio_port, video_port = (opened.audio_port, opened.video_port) if opened else (NO_PORT, NO_PORT)
     if opened is not None and opened.ice is not None:
         return MediaPlan(_bare(local), _browser_tracks(opened, opened.ice, wish), secrets.randbits(62))
     if opened is None:
         wish = Wish(Direction.INACTIVE, Direction.INACTIVE)
-    tracks = (_track("audio", audio_port, AUDIO, wish.audio), _track("video", video_port, VIDEO, wish.video))
+    sound, pictures = _seen(local, opened)
+    tracks = (_track("audio", sound, AUDIO, wish.audio), _track("video", pictures, VIDEO, wish.video))
     if client is not None:
         dtls = opened.fingerprint if opened is not None else ""
         tracks = (
             _for_client(tracks[0], client, dtls),
             _for_client(replace(tracks[1], codecs=BROWSER_VIDEO), client, dtls),
         )
-    return MediaPlan(_bare(local), tracks, secrets.randbits(62))
+    return MediaPlan(_bare(sound.host), tracks, secrets.randbits(62))
+
+
+def _seen(local: str, opened: LegOpened | None) -> tuple[Seen, ...]:
+    """How audio and video look to the peer."""
+    if opened is not None and opened.seen:
+        return opened.seen
+    ports = (opened.audio_port, opened.video_port) if opened is not None else (NO_PORT, NO_PORT)
+    return tuple(Seen(local, port, port + 1) for port in ports)
+
+
+def _apart(seen: Seen) -> int | None:
+    """The port of RTCP, where it has to be told."""
+    return None if seen.rtcp_port == seen.port + 1 else seen.rtcp_port
 
 
 def _for_client(track: TrackPlan, client: Client, fingerprint: str) -> TrackPlan:
@@ -158,6 +171,8 @@ def _track_again(said: SessionDescription, media: Media, wish: Wish) -> TrackPla
     codecs, keys = codecs_of(media), cryptos_of(media)
     mux = media.attribute("rtcp-mux") is not None
     plan = TrackPlan(media.kind, media.port, codecs, media.profile, keys, direction, rtcp_mux=mux)
+    if (rtcp := media.attribute("rtcp")) is not None:
+        plan = replace(plan, rtcp_port=Rtcp.parse(rtcp).port)
     if media.profile not in DTLS_PROFILES or not media.port:
         return plan
     if media.attribute("ice-ufrag") is None:
@@ -187,9 +202,9 @@ def wants_sound_both_ways(body: bytes) -> bool:
     return Direction.SENDRECV in directions
 
 
-def _track(kind: str, port: int, codecs: tuple[Codec, ...], direction: Direction) -> TrackPlan:
+def _track(kind: str, seen: Seen, codecs: tuple[Codec, ...], direction: Direction) -> TrackPlan:
     keys = tuple(Crypto.generate(tag, suite) for tag, suite in enumerate(suites(), 1))
-    return TrackPlan(kind, port, codecs, SAVPF, keys, direction, rtcp_mux=True)
+    return TrackPlan(kind, seen.port, codecs, SAVPF, keys, direction, rtcp_mux=True, rtcp_port=_apart(seen))
 
 
 def offer_body(plan: MediaPlan) -> bytes:
@@ -222,18 +237,20 @@ def answer(
     said = SessionDescription.parse(before) if before else None
     session_id, version = _origin(said) if said else (secrets.randbits(62), 0)
     keys = {media.kind: cryptos_of(media) for media in said.media} if said else {}
-    ports = {"audio": place.opened.audio_port, "video": place.opened.video_port}
-    wishes = {"audio": (able.audio, wish.audio), "video": (able.video, wish.video)}
+    sound, pictures = _seen(place.local, place.opened)
+    wishes = {"audio": (sound, able.audio, wish.audio), "video": (pictures, able.video, wish.video)}
     tracks = tuple(
-        TrackCapability(kind, ports[kind], codecs, suites(), able.plain, direction, kept=keys.get(kind, ()))
-        for kind, (codecs, direction) in wishes.items()
+        TrackCapability(
+            kind, seen.port, codecs, suites(), able.plain, way, kept=keys.get(kind, ()), rtcp_port=_apart(seen)
+        )
+        for kind, (seen, codecs, way) in wishes.items()
     )
     if place.opened.ice is not None:
         tracks = _for_browser(tracks, place.opened, _kept(said, _bundle(place.opened.ice)))
     elif place.opened.fingerprint:
         dtls = Dtls(Fingerprint.parse(place.opened.fingerprint))
         tracks = tuple(replace(track, suites=(), dtls=_part(said, track.kind, dtls)) for track in tracks)
-    capable = Capabilities(_bare(place.local), tracks, session_id, version + 1)
+    capable = Capabilities(_bare(sound.host), tracks, session_id, version + 1)
     made: Answer = answer_offer(SessionDescription.parse(body), capable)
     if made.is_empty:
         raise SdpError("nothing in the offer can be used here")

@@ -26,7 +26,7 @@ from meshdoor.sip.message import Request, Response
 from meshdoor.sip.registration import Registration, State
 from meshdoor.sip.uri import SipUri
 from meshdoor.transport.endpoint import SipEndpoint
-from meshdoor.transport.outside import Outside
+from meshdoor.transport.outside import Outside, resolve
 from meshdoor.transport.resolver import Resolver
 from meshdoor.transport.tls import client_context
 
@@ -36,6 +36,7 @@ SEARCH_AGAIN: Final = (5.0, 300.0)  # while no name server knows the way: at fir
 KEEP_ALIVE: Final = b"\r\n\r\n"
 FAREWELL: Final = 1.0  # for the server to take the binding back
 MAX_SECRET: Final = 1024
+STUN_PORT: Final = 3478  # RFC 8489 §18.6
 LINPHONE: Final = {
     State.ASKING: "LinphoneRegistrationProgress",
     State.REGISTERED: "LinphoneRegistrationOk",
@@ -84,6 +85,7 @@ class OutsideAccount:
         self._at = 0
         self._flow: Flow | None = None
         self._others: tuple[Flow, ...] = ()
+        self.stun: tuple[str, int] | None = None
         self._context: ssl.SSLContext | None = None
         self._registration: Registration | None = None
         self._told = ""
@@ -117,6 +119,8 @@ class OutsideAccount:
             if self.config.register and self._flow is not None:
                 self._register(self._flow)
             while True:
+                if self.config.stun and self.stun is None:
+                    await self._look_outside()
                 assert self._flow is not None
                 await asyncio.sleep(random.uniform(*PING[self._flow.transport]))
                 self._lines.endpoint.forward(self._flow, KEEP_ALIVE)
@@ -230,6 +234,14 @@ class OutsideAccount:
             return  # the registration is tried again, and then the hop after this one
         if self._at and self._flow is not None:  # after all of them it waits as it does for one
             registration.move(Target(self._registrar, self._flow, self._route), self._lines.endpoint.now)
+
+    async def _look_outside(self) -> None:
+        """Where the STUN server is, who is asked at a call."""
+        host, _, port = self.config.stun.rpartition(":") if ":" in self.config.stun else (self.config.stun, "", "")
+        try:
+            self.stun = await resolve(host, int(port or STUN_PORT))
+        except NotFound as error:
+            journal.warn("account", f"{self.config.address}: stun: {error}", account=self.config.address)
 
     def _aim(self, name: str) -> None:
         """At the hop that is in use, with the others behind it. Raises NotFound."""

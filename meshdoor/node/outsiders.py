@@ -127,7 +127,8 @@ class Outsiders:
             return None
         plain = party.account is not None and party.account.config.media == "plain"
         host = target.flow.remote[0].partition("%")[0]
-        return Client(Keying.PLAIN if plain else Keying.SRTP, host, "", target.flow.transport.lower())
+        keying, stun = Keying.PLAIN if plain else Keying.SRTP, None if party.account is None else party.account.stun
+        return Client(keying, host, "", target.flow.transport.lower(), stun)
 
     def member(self, uri: SipUri) -> Member:
         """Somebody outside, as one who may talk."""

@@ -34,7 +34,7 @@ class TrackCapability:
     refuses SRTP, `plain` False refuses RTP in the clear. `kept` are the keys of our last description of the
     session: one that still fits goes on, and with it what is being sent under it (RFC 4568 §7.1.4).
     With `bundle`, the transport of a leg of ours, it does WebRTC and nothing else; `ssrc` is what it sends there.
-    With `dtls` it does DTLS-SRTP without ICE and nothing else."""
+    With `dtls` it does DTLS-SRTP without ICE and nothing else. `rtcp_port` where it is not the one after `port`."""
 
     kind: str
     port: int
@@ -48,6 +48,7 @@ class TrackCapability:
     bundle: Bundle | None = None
     ssrc: int | None = None
     dtls: Dtls | None = None
+    rtcp_port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,4 +216,5 @@ def _plan(offered: Media, capability: TrackCapability, agreed: Agreement) -> Tra
         mid=offered.attribute("mid") if agreed.local_dtls is None else None,  # each medium is by itself
         ssrc=capability.ssrc,
         dtls=agreed.local_dtls,
+        rtcp_port=None if agreed.rtcp_mux else capability.rtcp_port,
     )

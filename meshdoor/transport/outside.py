@@ -84,7 +84,7 @@ class Outside:
         if transport is None:
             raise ConfigError(f"{uri}: SIP over {name} is not spoken here")
         port = uri.port or (SECURE_PORT if name == "tls" else DEFAULT_PORT)
-        remote = await _resolve(uri.host, port)
+        remote = await resolve(uri.host, port)
         if isinstance(transport, TlsTransport):
             transport.expect(remote, uri.host, certificate)
         try:
@@ -93,7 +93,8 @@ class Outside:
             raise NotFound(f"{uri.host} cannot be reached: {error.strerror}") from None
 
 
-async def _resolve(host: str, port: int) -> tuple[str, int]:
+async def resolve(host: str, port: int) -> tuple[str, int]:
+    """The first address of a name. Raises NotFound."""
     loop = asyncio.get_running_loop()
     try:
         async with asyncio.timeout(RESOLVE_DEADLINE):

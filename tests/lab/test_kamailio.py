@@ -29,6 +29,7 @@ def sipp(host: Host, scenario: str, *more: str) -> Process:
     """One call of a scenario."""
     words = ["sipp", "-sf", str(SCENARIOS / f"{scenario}.xml"), "-i", host.ipv4, "-p", "5060", "-m", "1", "-nostdin"]
     words += ["-trace_err", "-error_file", str(host.directory / f"{scenario}.errors")]
+    words += ["-trace_msg", "-message_file", str(host.directory / f"{scenario}.messages")]
     process = host.start([*words, *more], {"TERM": "xterm"})
     if not more:
         wait_until(lambda: bool(host.run(["ss", "-Hlnu", "sport = :5060"]).stdout.strip()))

@@ -11,7 +11,7 @@ import pytest
 from meshdoor.calls.clients import Client, Keying
 from meshdoor.errors import SdpError
 from meshdoor.media.plans import Address, StreamPlan
-from meshdoor.media.reports import LegOpened
+from meshdoor.media.reports import LegOpened, Seen
 from meshdoor.media.suites import suites
 from meshdoor.node.call_media import CallMedia
 from meshdoor.node.calling import Desk
@@ -33,6 +33,10 @@ class Engine(FakeEngine):
 
     async def open_dtls(self, leg: str, local: str) -> LegOpened:
         return replace(await self.open_leg(leg, local), fingerprint=str(FINGERPRINT))
+
+    async def open_beyond(self, leg: str, local: str, stun: Address) -> LegOpened:
+        seen = Seen("203.0.113.7", 5004, 5009), Seen("203.0.113.7", 6000, 6001)
+        return replace(await self.open_leg(leg, local), seen=seen)
 
 
 class Office:
@@ -112,6 +116,25 @@ async def test_who_took_the_active_part_of_our_offer_keeps_it() -> None:
     answer, streams = made.answer(dtls("actpass"), PRESSED, made.offer(PRESSED))
     assert b"a=setup:passive" in answer
     assert not client(streams)
+    await made.close()
+
+
+async def test_beyond_a_nat_it_says_how_it_looks_from_there() -> None:
+    desk = Office(Keying.PLAIN)
+    desk._client = replace(desk._client, stun=("192.0.2.3", 3478))
+    made = CallMedia(cast(Desk, desk), "call-1", "Bob")
+    assert await made.open(b"", dtls=False)
+    offer = made.offer(PRESSED)
+    assert b"c=IN IP4 203.0.113.7" in offer
+    assert b"m=audio 5004 " in offer
+    assert b"m=video 6000 " in offer
+    for body in (offer, made.offer_again(PRESSED, offer)):
+        assert b"a=rtcp:5009" in body
+        assert body.count(b"a=rtcp:") == 1
+    answer, _ = made.answer(OFFER, PRESSED)
+    assert b"c=IN IP4 203.0.113.7" in answer
+    assert b"m=audio 5004 " in answer
+    assert "192.0.2.3" not in str(desk._client.note())
     await made.close()
 
 

@@ -298,6 +298,28 @@ async def test_a_press_goes_round_a_server_that_is_off(monkeypatch: pytest.Monke
             await until(lambda: any(isinstance(event, sip.Cancelled) for event in server.seen))
 
 
+async def test_a_stun_server_is_looked_for_until_it_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(outside_account.PING, "UDP", (0.01, 0.02))
+    found = iter((False, True))
+    asked: list[tuple[str, int]] = []
+
+    async def resolve(host: str, port: int) -> tuple[str, int]:
+        asked.append((host, port))
+        if not next(found):
+            raise NotFound("nobody knows")
+        return "192.0.2.9", port
+
+    monkeypatch.setattr(outside_account, "resolve", resolve)
+    server = Server()
+    account = AccountConfig(f"sip:x@{DOMAIN}", proxy=server.uri, register=False, stun="stun.example")
+    async with living(server, "Gate", account=account) as (gate,):
+        outsiders = gate.calls.outsiders
+        await until(lambda: len(asked) == 2)
+        (key,) = outsiders.keys((SipUri.parse(f"sip:bob@{DOMAIN}"),))
+        await until(lambda: (client := outsiders.client(key)) is not None and client.stun == ("192.0.2.9", 3478))
+    assert asked == [("stun.example", 3478)] * 2
+
+
 def test_secrets_stand_in_files(tmp_path: Path) -> None:
     assert read_secret(tmp_path / "secret") == "secret"
     (tmp_path / "empty").touch()
