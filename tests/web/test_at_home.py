@@ -191,7 +191,7 @@ async def test_the_home_as_a_phone_sees_it(tmp_path: Path) -> None:
         told = await line.ask("home")
         assert (told["home_name"], told["node"], told["missed"]) == ("Our house", "Hall", 1)
         gate = {"id": DEVICES["Gate"].device_id, "name": "Gate", "state": "ready", "picture": missed.id, "lock": True}
-        assert told["doors"] == [gate | {"trouble": [], "dark": False}]
+        assert told["doors"] == [gate | {"trouble": [], "dark": False, "contact": None}]
         assert {row["name"]: row["role"] for row in told["members"]} == {
             "Hall": "screen", "Gate": "door", "Lock": "lock", "Alice": "phone",
         }  # fmt: skip
