@@ -26,7 +26,7 @@ from tests.lab.test_linphone import ELSEWHERE, results
 from tests.lab.test_phones import join
 
 MISSING = next(filter(None, (each.MISSING for each in (linphone, baresip, browser, kamailio, sipp))), "")
-pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
+pytestmark = [pytest.mark.lab, pytest.mark.peers, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
 
 SECRET = "a secret of many words"
 SCREENS = ("hall", "kitchen")

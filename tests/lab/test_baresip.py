@@ -15,7 +15,7 @@ from tests.lab.guests import TABLET, VISITOR, adopted, heard_at_door, home
 from tests.lab.nodes import wait_until
 from tests.lab.presses import Family
 
-pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
+pytestmark = [pytest.mark.lab, pytest.mark.peers, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,11 @@ from tests.lab import House, avahi, linphone
 from tests.lab.avahi import Avahi
 from tests.lab.nodes import Node, wait_until
 
-pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(avahi.unavailable()), reason=avahi.unavailable())]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.peers,
+    pytest.mark.skipif(bool(avahi.unavailable()), reason=avahi.unavailable()),
+]
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from tests.lab.sipp import MISSING as NO_SIPP
 from tests.lab.sipp import SCENARIOS
 
 MISSING = NO_KAMAILIO or NO_SIPP
-pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
+pytestmark = [pytest.mark.lab, pytest.mark.peers, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
 
 SECRET = "a secret of many words"
 

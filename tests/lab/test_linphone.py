@@ -18,7 +18,7 @@ from tests.lab.linphone import FREQUENCY, MISSING, Linphonec, LinphoneDaemon, Se
 from tests.lab.nodes import Node, wait_until
 from tests.lab.presses import Family
 
-pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
+pytestmark = [pytest.mark.lab, pytest.mark.peers, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
 
 ELSEWHERE = 5  # in Linphone's table of calls
 ONLY_VP8: Settings = {

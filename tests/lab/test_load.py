@@ -14,7 +14,7 @@ from tests.lab.host import Host
 from tests.lab.nodes import wait_until
 from tests.lab.sipp import Peer, Sipp
 
-pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(sipp.MISSING), reason=sipp.MISSING)]
+pytestmark = [pytest.mark.lab, pytest.mark.peers, pytest.mark.skipif(bool(sipp.MISSING), reason=sipp.MISSING)]
 
 CALLS, RATE = 300, 50.0
 RACES = 100

@@ -16,7 +16,7 @@ from tests.lab.test_kamailio import MISSING as NO_SERVER
 from tests.lab.test_kamailio import SECRET, settings, sipp
 
 MISSING = NO_SERVER or ("" if shutil.which("turnserver") else "coturn is not installed")
-pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
+pytestmark = [pytest.mark.lab, pytest.mark.peers, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
 
 PUBLIC = "10.77.0.200"
 

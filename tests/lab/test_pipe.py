@@ -15,7 +15,7 @@ from tests.lab.linphone import MISSING
 from tests.lab.nodes import wait_until
 from tests.lab.presses import Family
 
-pytestmark = pytest.mark.lab
+pytestmark = [pytest.mark.lab, pytest.mark.peers]
 
 PIPE = f"doorbell-{os.getpid()}"
 SETTINGS = f'[sip]\npipe = "{PIPE}"\n'

@@ -19,7 +19,7 @@ from tests.lab.sipp import Sipp
 SIPVICIOUS = Path(sys.executable).parent / "sipvicious_svmap"
 MISSING = "" if SIPVICIOUS.exists() else "sipvicious is not installed"
 
-pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
+pytestmark = [pytest.mark.lab, pytest.mark.peers, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
 
 REAL = ("door", "hall", "screen", "meshdoor", "phone", "everyone", "tablet")
 ASKING = ("one-udp", "other-udp", "one-tcp", "other-tcp")

@@ -14,7 +14,7 @@ from tests.lab.nodes import Node, home_of, wait_until
 from tests.lab.panel import MISSING, Panel
 from tests.lab.presses import Ears, Told
 
-pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
+pytestmark = [pytest.mark.lab, pytest.mark.peers, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
 
 ASKS = LOOK_AGAIN + 1.0  # seconds until the node asks for another certificate
 SCREENS = ("hall", "kitchen", "bedroom")

@@ -19,7 +19,7 @@ from tests.lab.nodes import wait_until
 from tests.lab.presses import Family
 from tests.lab.test_linphone import roots
 
-pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
+pytestmark = [pytest.mark.lab, pytest.mark.peers, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
 
 CODE, OTHER = "4711", "4712"
 BY_INFO: Settings = {"sip": {"use_info": 1, "use_rfc2833": 0}}
