@@ -20,7 +20,9 @@ from aiortc.codecs import h264
 from benchmarks.harness import Table, cpu, median, number
 from meshdoor.media.card import Card
 from meshdoor.media.engine_client import Engine
-from meshdoor.media.messages import Event, FirstPacketSent, Gates, Hello, VideoFormat
+from meshdoor.media.messages import Hello
+from meshdoor.media.plans import Gates, VideoFormat
+from meshdoor.media.reports import Event, FirstPacketSent
 from meshdoor.node import media_plan
 from tests.fakes.browser import browser
 

@@ -42,10 +42,10 @@ from benchmarks.harness import Table, draining, median, number
 from meshdoor.media.card import Card
 from meshdoor.media.datagrams import Datagrams
 from meshdoor.media.encoder import Coded, Encoder, Picture
-from meshdoor.media.messages import VideoFormat
 from meshdoor.media.outlet import MAX_HISTORY
+from meshdoor.media.plans import VideoFormat
 from meshdoor.media.sink import Sink, SinkOwner
-from meshdoor.media.video_stream import VideoStream
+from meshdoor.media.video_stream import VideoStream, packetizer
 from meshdoor.rtp.group import RtpStream
 from meshdoor.rtp.h264 import H264Packetizer
 from meshdoor.rtp.session import RtcpSession
@@ -138,7 +138,7 @@ async def _warm_up(send: Send) -> None:
 
 
 async def _ours(stack: AsyncExitStack, ports: list[int], suite: Suite, segmented: bool = True) -> tuple[Send, int]:
-    stream = VideoStream("H264", 1, lambda: None, lambda on: None, 0)
+    stream = VideoStream(packetizer("H264"), 1, lambda: None, lambda on: None, 0)
     for port in ports:
         datagrams = Datagrams(_socket(stack), ("127.0.0.1", port))
         datagrams.segmented = segmented

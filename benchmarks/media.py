@@ -23,7 +23,8 @@ from benchmarks.sip_messages import INVITE
 from meshdoor.media.card import Card
 from meshdoor.media.encoder import Encoder, Picture
 from meshdoor.media.engine_client import Engine
-from meshdoor.media.messages import Address, Gates, Hello, StartLeg, StreamPlan, VideoFormat
+from meshdoor.media.messages import Hello, StartLeg
+from meshdoor.media.plans import Address, Gates, StreamPlan, VideoFormat
 from meshdoor.rtp.srtp_keys import AEAD_AES_128_GCM, MasterKey
 from meshdoor.sip.message import parse_message
 from meshdoor.trust.identity import Identity

@@ -19,7 +19,7 @@ from pathlib import Path
 from benchmarks.harness import Table, number
 from meshdoor.client import connect
 from meshdoor.media.card import Card
-from meshdoor.media.messages import WallFormat
+from meshdoor.media.plans import WallFormat
 from meshdoor.media.wall import Wall
 from meshdoor.wall import model
 from meshdoor.wall.place import Place, View

@@ -11,6 +11,18 @@ A file is TOML, found at `--config FILE`, else `config.toml` in the state direct
 
     [sip]
     port = 5060                 # UDP and TCP, devices outside the mesh; 0 takes any
+    announce = true             # to SIP clients of others on the network, by name, as DNS-SD has it
+    domain = "myhouse"          # what sip:NAME@myhouse means: a member or a route of that name
+    pipe = "doorbell"           # /tmp/doorbell speaks as linphone-daemon does, for scripts
+
+    [routes]                    # names for several, and who rings beside all that is discovered
+    everyone = ["sip:bob@sip.example.org"]
+    upstairs = ["Bedroom", "Attic"]
+
+    [[accounts]]                # an account at somebody's SIP server; as many as there are
+    address = "sip:flat42@sip.example.org"
+    secret_file = "flat42.secret"   # its password
+    proxy = "sip:proxy.example.org;transport=tls"   # else what the name servers say of the domain
 
     [camera]                    # its pictures (meshdoor/settings/camera.py); which camera: [media] camera
     masks = ["0,0,25,100"]      # what nobody is to see, in percent: left, top, width, height
@@ -56,7 +68,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import NoneType
-from typing import Any, TypeVar, get_args, get_type_hints
+from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import unquote
 
 from meshdoor.errors import ConfigError
@@ -70,6 +82,7 @@ SYSTEM_FILE = Path("/etc/meshdoor/config.toml")
 MAX_NAME = 64
 MAX_PULSE = 60.0  # seconds; a lock is not to be left open by mistake
 
+_STUN = re.compile(r"[A-Za-z0-9.-]{1,253}(?::\d{1,5})?")
 _ICE = re.compile(
     r"(?P<scheme>stuns?|turns?):(?:(?P<user>[^:@\s]+):(?P<secret>[^@\s]+)@)?"
     r"(?P<where>(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d{1,5})?(?:\?transport=(?:udp|tcp))?)"
@@ -88,9 +101,19 @@ class MeshConfig:
 
 @dataclass(frozen=True, slots=True)
 class SipConfig:
-    """SIP for devices outside the mesh: the port of UDP and TCP."""
+    """SIP for devices outside the mesh: the port of UDP and TCP, and whether mDNS tells them of this node; the domain
+    of the house, and the name of the socket that scripts of linphone-daemon find (`meshdoor run --pipe`).
+
+    push_gateway is a URL that is told (RFC 8599) which clients to wake when somebody rings, with the first line of
+    push_secret_file as its bearer token.
+    """
 
     port: int = 5060
+    announce: bool = True
+    domain: str = ""
+    pipe: str = ""
+    push_gateway: str = ""
+    push_secret_file: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,6 +194,33 @@ class NotifyConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class AccountConfig:
+    """An account at somebody's SIP server.
+
+    address is who we are there; registrar and proxy are SIP URIs, by default what RFC 3263 finds for the domain of the
+    address. user is for the password, which stands in secret_file; by default it is that of the address. transport
+    (`udp`, `tcp`, `tls`) goes before what the name servers like. authorities is a file of certificates, else those of
+    the system count. media is `srtp` or `plain`, which a server without encryption needs: then whoever is on the way
+    sees and hears. incoming says what rings when somebody calls: `door` (a visitor), `room` (a person), `no` (nothing).
+    expires is in seconds. stun is `HOST[:PORT]` of a server that says how this node looks from outside, for media
+    beyond a NAT.
+    """
+
+    address: str = ""
+    registrar: str = ""
+    proxy: str = ""
+    user: str = ""
+    secret_file: str = ""
+    transport: str = ""
+    authorities: str = ""
+    media: str = "srtp"
+    incoming: str = "room"
+    expires: int = 600
+    register: bool = True
+    stun: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class LogConfig:
     """How the node writes its log: `text`, one readable line an event, or `json`, one object a line."""
 
@@ -194,6 +244,8 @@ class Config:
     lock: LockConfig | None = None
     web: WebConfig = field(default_factory=WebConfig)
     notify: NotifyConfig = field(default_factory=NotifyConfig)
+    routes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    accounts: tuple[AccountConfig, ...] = ()
     log: LogConfig = field(default_factory=LogConfig)
     devices: DevicesConfig = field(default_factory=DevicesConfig)
 
@@ -204,10 +256,14 @@ class Config:
         _port("mesh.port", self.mesh.port)
         _port("sip.port", self.sip.port)
         _port("web.port", self.web.port)
+        if self.sip.push_gateway and not self.sip.push_gateway.startswith(("https://", "http://")):
+            raise ConfigError(f"sip.push_gateway: {self.sip.push_gateway!r} is no URL")
         if bool(self.web.certificate) != bool(self.web.key):
             raise ConfigError("web: a certificate needs its key, and a key its certificate")
         for text in self.web.ice_servers:
             IceServer.parse(text)
+        for account in self.accounts:
+            _check_account(account)
         if self.lock is not None:
             check_name(self.lock.of, "lock.of")
             if not 0.1 <= self.lock.pulse <= MAX_PULSE:
@@ -291,15 +347,31 @@ def _convert(kind: Any, value: Any, where: str) -> Any:
     if NoneType in get_args(kind):
         (kind,) = (each for each in get_args(kind) if each is not NoneType)
         return _convert(kind, value, where)
+    if get_origin(kind) is Mapping:
+        return _convert_table(kind, value, where)
     if get_args(kind):
-        if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-            raise ConfigError(f"{where}: must be a list of strings")
-        return tuple(value)
+        return _convert_list(get_args(kind)[0], value, where)
     if kind is float and type(value) is int:
         return float(value)
     if type(value) is not kind:
         raise ConfigError(f"{where}: must be {_WORDS[kind]}, not {value!r}")
     return value
+
+
+def _convert_list(kind: Any, value: Any, where: str) -> tuple[Any, ...]:
+    if dataclasses.is_dataclass(kind):
+        if not isinstance(value, list):
+            raise ConfigError(f"{where}: must be a list of tables: [[{where}]]")
+        return tuple(_convert(kind, each, where) for each in value)
+    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
+        raise ConfigError(f"{where}: must be a list of strings")
+    return tuple(value)
+
+
+def _convert_table(kind: Any, value: Any, where: str) -> dict[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(f"{where}: must be a table")
+    return {key: _convert(get_args(kind)[1], each, f"{where}.{key}") for key, each in value.items()}
 
 
 _WORDS = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
@@ -308,6 +380,18 @@ _WORDS = {str: "a string", int: "a whole number", float: "a number", bool: "true
 def _suggestion(key: str, known: Mapping[str, Any]) -> str:
     close = difflib.get_close_matches(key, known, 1)
     return f"did you mean {close[0]!r}?" if close else f"settings here: {', '.join(known)}"
+
+
+def _check_account(account: AccountConfig) -> None:
+    if not account.address.startswith(("sip:", "sips:")) or "@" not in account.address:
+        raise ConfigError(f"accounts.address: {account.address!r} is not like sip:user@sip.example.org")
+    _one_of("accounts.transport", account.transport, ("", "udp", "tcp", "tls"))
+    _one_of("accounts.media", account.media, ("srtp", "plain"))
+    if account.stun and not _STUN.fullmatch(account.stun):
+        raise ConfigError(f"accounts.stun: {account.stun!r} is not like stun.example.org:3478")
+    _one_of("accounts.incoming", account.incoming, ("door", "room", "no"))
+    if not 60 <= account.expires <= 86400:
+        raise ConfigError(f"accounts.expires: {account.expires} is not from 60 to 86400 seconds")
 
 
 def _one_of(where: str, value: str, choices: tuple[str, ...]) -> None:

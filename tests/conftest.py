@@ -39,12 +39,13 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """All tests of the virtual house run in one worker: they need the machine for themselves.
+    """The tests of the virtual house run in one worker, one after the other, and those with SIP software of others in
+    a second one: more at a time, and each would only wait for the machine.
 
     So do those that use multicast, where the workers share a loopback interface: they would hear each other.
     """
     if item.get_closest_marker("lab"):
-        item.add_marker(pytest.mark.xdist_group("lab"))
+        item.add_marker(pytest.mark.xdist_group("peers" if item.get_closest_marker("peers") else "lab"))
     elif item.get_closest_marker("multicast") and not isolated():
         item.add_marker(pytest.mark.xdist_group("multicast"))
 

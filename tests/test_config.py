@@ -9,6 +9,8 @@ import pytest
 from meshdoor import config
 from meshdoor.errors import ConfigError
 
+ACCOUNT = "[[accounts]]\naddress = 'sip:flat42@sip.example.org'\n"
+
 
 def written(folder: Path, text: str) -> Path:
     path = folder / "config.toml"
@@ -49,6 +51,19 @@ def test_the_state_directory_may_hold_one(tmp_path: Path) -> None:
         ("[web]\nice_servers = ['turn:example.org']", "web.ice_servers: `stun:HOST:PORT` or"),
         ("[web]\nice_servers = ['stun:u:p@example.org']", "web.ice_servers: `stun:HOST:PORT` or"),
         ("[web]\nice_servers = ['http://example.org']", "web.ice_servers: `stun:HOST:PORT` or"),
+        ("[sip]\npush_gateway = 'file:///x'", "sip.push_gateway: 'file:///x' is no URL"),
+        ("routes = 3", "routes: must be a table"),
+        ("[routes]\nall = 'Hall'", "routes.all: must be a list of strings"),
+        ("accounts = 3", "accounts: must be a list of tables: [[accounts]]"),
+        ("accounts = [3]", "accounts: must be a table"),
+        ("[[accounts]]", "accounts.address: '' is not like sip:user@"),
+        ("[[accounts]]\naddress = 'sip:example.org'", "accounts.address: 'sip:example.org' is not like"),
+        (ACCOUNT + "password = 'x'", "accounts.password: no such setting"),
+        (ACCOUNT + "transport = 'ws'", "accounts.transport: 'ws' is none of udp, tcp, tls"),
+        (ACCOUNT + "media = 'zrtp'", "accounts.media: 'zrtp' is none of"),
+        (ACCOUNT + "stun = 'stun:example.org'", "accounts.stun: 'stun:example.org' is not like"),
+        (ACCOUNT + "incoming = 'cat'", "accounts.incoming: 'cat' is none of"),
+        (ACCOUNT + "expires = 5", "accounts.expires: 5 is not from 60"),
     ],
 )
 def test_errors_name_the_file_and_the_field(tmp_path: Path, text: str, complaint: str) -> None:
@@ -57,6 +72,14 @@ def test_errors_name_the_file_and_the_field(tmp_path: Path, text: str, complaint
         config.read(path)
     assert str(caught.value).startswith(f"{path}: ")
     assert complaint in str(caught.value)
+
+
+def test_routes_and_accounts(tmp_path: Path) -> None:
+    text = f"[routes]\nall = ['Hall', 'sip:bob@example.org']\n{ACCOUNT}user = 'me'\n{ACCOUNT}"
+    read = config.read(written(tmp_path, text))
+    assert read.routes == {"all": ("Hall", "sip:bob@example.org")}
+    assert [account.user for account in read.accounts] == ["me", ""]
+    assert read.accounts[0].address == "sip:flat42@sip.example.org"
 
 
 def test_a_lock(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ something on links and to attached phones only, and nobody may take them for add
 
 from __future__ import annotations
 
+import re
 from typing import Final
 
 from meshdoor.sip.uri import SipUri, Uri
@@ -26,3 +27,15 @@ def member_at(roster: Roster, uri: Uri) -> Member | None:
     if domain != DOMAIN:
         return None
     return next((member for member in roster.members.values() if member.device_id == name), None)
+
+
+def user_of(name: str) -> str:
+    """A name as it may stand in the user part of a URI: `front-door` for Front Door."""
+    return re.sub(r"[\W_]+", "-", name.casefold()).strip("-")
+
+
+def member_called(roster: Roster, user: str) -> Member | None:
+    """The one member whose name this user part means."""
+    wanted = user_of(user)
+    found = [member for member in roster.members.values() if user_of(member.name) == wanted]
+    return found[0] if len(found) == 1 else None

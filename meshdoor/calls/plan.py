@@ -5,7 +5,7 @@ What a device is, and what it may do, comes from the roster alone; whether it ca
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -61,6 +61,11 @@ class Asked:
 
     rung: tuple[bytes, ...]
     silent: tuple[Silent, ...]
+
+    def only(self, keys: Collection[bytes]) -> Asked:
+        """Those of them that are named."""
+        rung = tuple(key for key in self.rung if key in keys)
+        return Asked(rung, tuple(silent for silent in self.silent if silent.key in keys))
 
 
 @dataclass(frozen=True, slots=True)

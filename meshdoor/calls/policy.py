@@ -2,8 +2,9 @@
 
 A member comes over a link, whose flow is named by the key that its TLS has proven, or over the WebSocket of a phone,
 whose flow is named by the key that signed our challenge. A phone that is attached to another node comes over the link
-of that node, which asserts who it is (RFC 3325); only screens are believed, and only of phones. Nothing else that
-stands in a message makes anybody a member: a From header is what its sender likes it to be.
+of that node, which asserts who it is (RFC 3325), and so does a door station that knows nothing of us; only screens are
+believed, and only of phones and such stations. Nothing else that stands in a message makes anybody a member: a From
+header is what its sender likes it to be.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ SERVED: Final = frozenset({"OPTIONS"})
 STRANGER: Final = Fault(403, "outside the mesh")
 
 Who = Callable[[Request, Flow], Member | None]
+Judge = Callable[[Request, Flow], Fault | None]
 
 
 def member_of(flow: Flow) -> bytes | None:
@@ -44,7 +46,7 @@ def caller_of(request: Request, flow: Flow, roster: Roster, unix_now: float) -> 
 
 
 def _asserted(request: Request, roster: Roster) -> Member | None:
-    """The phone that the headers name, if it is one and only one."""
+    """The phone or station that the headers name, if it is one and only one."""
     values = request.headers.get_all(ASSERTED)
     if len(values) != 1:
         return None
@@ -52,7 +54,9 @@ def _asserted(request: Request, roster: Roster) -> Member | None:
         named = member_at(roster, NameAddr.parse(values[0]).uri)
     except SipError:
         return None
-    return named if named is not None and named.role is Role.PHONE else None
+    if named is None or named.role is Role.PHONE:
+        return named
+    return named if named.role is Role.DOOR and not named.linked else None
 
 
 def judge_outsider(request: Request, flow: Flow) -> Fault | None:
@@ -60,10 +64,13 @@ def judge_outsider(request: Request, flow: Flow) -> Fault | None:
     return None if request.method in SERVED else STRANGER
 
 
-def policy_for(who: Who) -> Callable[[Request, Flow], Fault | None]:
-    """The policy of a node: members may begin what they like, and are judged by what they may do in the house."""
+def policy_for(who: Who, other: Judge = judge_outsider) -> Callable[[Request, Flow], Fault | None]:
+    """The policy of a node: members may begin what they like, and are judged by what they may do in the house. `other`
+    judges what strangers are not served anyhow."""
 
     def judge(request: Request, flow: Flow) -> Fault | None:
-        return judge_outsider(request, flow) if who(request, flow) is None else None
+        if who(request, flow) is not None or judge_outsider(request, flow) is None:
+            return None
+        return other(request, flow)
 
     return judge

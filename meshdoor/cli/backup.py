@@ -32,13 +32,19 @@ def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.Argume
     parser = verbs.add_parser(
         "import",
         parents=[common],
-        help="restore a node from a backup",
+        help="restore a node from a backup, or replace a Flexisip",
         description="Restore the identity and roster of FILE into the state directory. The node must not be running, "
-        "and the device that the backup was made on must not be used beside this one.",
+        "and the device that the backup was made on must not be used beside this one. If FILE is a flexisip.conf, say "
+        "line by line what replaces it here.",
     )
     parser.add_argument("file", type=Path)
     parser.add_argument("--passphrase-file", type=Path, metavar="FILE", help="read it there; - is standard input")
     parser.add_argument("--replace", action="store_true", help="in place of the identity that is there")
+    parser.add_argument(
+        "--apply",
+        action="store_true",
+        help="of a flexisip.conf: write the settings, and let its clients and devices in at the running node",
+    )
     parser.set_defaults(run=restore)
 
 
@@ -66,6 +72,8 @@ def export(options: argparse.Namespace) -> int:
 
 
 def restore(options: argparse.Namespace) -> int:
+    from meshdoor.calls.flexisip import is_flexisip
+    from meshdoor.cli import flexisip
     from meshdoor.store.state import StateDirectory, Table
     from meshdoor.trust.backup import MAX_BACKUP, Backup
 
@@ -74,6 +82,8 @@ def restore(options: argparse.Namespace) -> int:
             sealed = file.read(MAX_BACKUP + 1).decode(errors="replace")
     except OSError as error:
         raise UserError(f"{options.file}: {error.strerror}") from error
+    if is_flexisip(sealed):
+        return flexisip.replace(options, sealed)
     backup = Backup.restore(sealed, _passphrase(options, twice=False), str(options.file))
     with StateDirectory.open(state_path(options)) as state:
         there = state.load_identity()

@@ -57,6 +57,8 @@ def members(options: argparse.Namespace) -> int:
 
 def _may(row: Json) -> str:
     permissions = ", ".join(row["permissions"]) or "-"
+    if row.get("by_code"):
+        permissions += " (opens by code)"
     return permissions if row["until"] is None else f"{permissions} until {local_time(row['until'])}"
 
 

@@ -92,6 +92,17 @@ def _register_add(what: Subparsers[argparse.ArgumentParser], common: argparse.Ar
     parser.add_argument(
         "--sip", action="store_true", help="no page: an account for a SIP client that speaks WebSocket, such as JsSIP"
     )
+    parser.add_argument(
+        "--linphone", action="store_true", help="no page: a code with which the Linphone app sets itself up"
+    )
+    parser.add_argument(
+        "--media", choices=("srtp", "dtls"), default="srtp", help="with --linphone: how its media is encrypted"
+    )
+    parser.add_argument(
+        "--unverified",
+        action="store_true",
+        help="with --linphone: let it take any certificate; who is in between could then listen",
+    )
     parser.add_argument("--png", type=Path, metavar="FILE", help="write the code as a picture, too")
     parser.add_argument("--svg", type=Path, metavar="FILE", help="write the code as a drawing, too")
     parser.add_argument("--json", action="store_true", help="JSON documents, each on a line")
@@ -103,6 +114,7 @@ def add(options: argparse.Namespace) -> int:
     until = None if options.expires is None else parse_until(options.expires)
     if options.sip:
         return _add_client(options, permissions, until)
+    verb, more = ("phone add", {}) if not options.linphone else ("phone linphone", _of_linphone(options))
     with Countdown() as countdown, client(options, timeout=None) as node:
 
         def invited(answer: Json) -> None:
@@ -110,12 +122,16 @@ def add(options: argparse.Namespace) -> int:
             if not options.json:
                 countdown.until(answer["expires"])
 
-        answer = node.call("phone add", invited, name=options.name, permissions=permissions, until=until)
+        answer = node.call(verb, invited, name=options.name, permissions=permissions, until=until, **more)
     if options.json:
         print_json_line(answer)
     else:
         print(f"{style(answer['joined'], 'bold')} is in: {answer['id']}")
     return 0
+
+
+def _of_linphone(options: argparse.Namespace) -> dict[str, Json]:
+    return {"media": options.media, "unverified": options.unverified}
 
 
 def _add_client(options: argparse.Namespace, permissions: list[str] | None, until: int | None) -> int:
@@ -145,9 +161,19 @@ def _show(invited: Json, options: argparse.Namespace) -> None:
         return
     print(qr.text(invited["url"], colours=sys.stdout.isatty()), flush=True)
     print(invited["url"], flush=True)
+    if options.linphone:
+        tell(f"Scan this with the Linphone app of {invited['name']}: assistant, remote provisioning, QR code.")
+        tell(_of_certificate(options.unverified))
+        return
     tell(f"Scan this with {invited['name']}'s phone: {_may(invited['permissions'], invited['until'])}")
     tell("Its browser will warn of a certificate it does not know. That is this node's own, if its fingerprint")
     tell(f"(SHA-256) begins with {_spaced(invited['fingerprint'][:16])}; then go on.")
+
+
+def _of_certificate(unverified: bool) -> str:
+    if unverified:
+        return "It takes any certificate for this node's: who is in between could listen."
+    return "It must know who signed the certificate of this node: web.certificate in the settings, or --unverified."
 
 
 def _write_secret(path: Path, data: bytes) -> None:

@@ -35,6 +35,9 @@ def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.Argume
         help="use this network interface only; may be given several times (lo stays on this machine)",
     )
     parser.add_argument("--enrol", metavar="FILE", type=Path, help="join with this enrolment file")
+    parser.add_argument(
+        "--pipe", metavar="NAME", help="obey scripts that were written for linphone-daemon, at the socket /tmp/NAME"
+    )
     parser.add_argument("--log", choices=("text", "json"), help="how the log reads")
     parser.set_defaults(run=run)
 
@@ -56,6 +59,7 @@ def settings(options: argparse.Namespace) -> Config:
         name=chosen.name if options.name is None else options.name,
         role=options.role or chosen.role,
         mesh=mesh,
+        sip=dataclasses.replace(chosen.sip, pipe=chosen.sip.pipe if options.pipe is None else options.pipe),
         log=config.LogConfig(options.log or chosen.log.format),
     )
 

@@ -72,8 +72,11 @@ def render(document: Json) -> str:
         parts.append(_members(document["members"]))
     if document["newcomers"]:
         parts.append("\n".join(_newcomers(document)))
+    if by_code := [row["name"] for row in document["members"] if row.get("by_code")]:
+        parts.append(f"Opens by code: {', '.join(by_code)}.")
     parts += ["\n".join(lines) for lines in (list(_devices(document)),) if lines]
     parts += [style(f"! {alarm['text']}. {alarm['hint']}", "red") for alarm in document["alarms"]]
+    parts += [style(f"! {warning}.", "yellow") for warning in document.get("warnings", ())]
     if document["home"] is not None and document["node"]["state"] != "revoked":
         sentence = document["press"]["text"]
         parts.append(style(sentence[0].upper() + sentence[1:] + ".", "bold"))

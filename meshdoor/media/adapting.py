@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from meshdoor.media.messages import VideoFormat
+from meshdoor.media.plans import VideoFormat
 
 # All ours.
 LOSS, HEAVY_LOSS = 0.10, 0.30  # fractions of the packets: a link that loses so much is full, or close to it

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from meshdoor.errors import EngineError, RtpError
 from meshdoor.media.audio_decoder import AudioDecoder, decoder
-from meshdoor.media.messages import DtmfReceived, Event, FirstSound, StreamPlan
+from meshdoor.media.plans import StreamPlan
 from meshdoor.media.playout import Stage
+from meshdoor.media.reports import DtmfReceived, Event, FirstSound
 from meshdoor.media.sound import PIECE, RATE
 from meshdoor.rtp.dtmf import DtmfReceiver
 from meshdoor.rtp.packet import RtpPacket

@@ -15,10 +15,11 @@ from meshdoor.media.audio_encoder import AudioEncoder, encoder
 from meshdoor.media.channel import Channel
 from meshdoor.media.digits import DigitSender
 from meshdoor.media.echo import Duplex, Open
-from meshdoor.media.messages import Device, StreamPlan
 from meshdoor.media.metronome import Metronome
 from meshdoor.media.microphone import Microphone
 from meshdoor.media.outlet import Outlet
+from meshdoor.media.plans import StreamPlan
+from meshdoor.media.reports import Device
 from meshdoor.media.sink import Unit
 from meshdoor.rtp.group import RtpStream
 

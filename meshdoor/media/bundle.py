@@ -10,8 +10,8 @@ from collections.abc import Callable
 from typing import Protocol
 
 from meshdoor.media.datagrams import Outgoing, SocketAddress
-from meshdoor.media.messages import AUDIO, VIDEO, StreamPlan
 from meshdoor.media.path import Receive
+from meshdoor.media.plans import AUDIO, VIDEO, StreamPlan
 from meshdoor.rtp.packet import is_rtcp
 
 MINIMUM = 12  # bytes: an RTP header

@@ -26,8 +26,9 @@ from meshdoor.media.card import Card
 from meshdoor.media.daylight import Daylight, luma
 from meshdoor.media.encoder import Coded, Picture
 from meshdoor.media.feed import Feed
-from meshdoor.media.messages import FAILED, OK, STAND_IN, Device, VideoFormat
+from meshdoor.media.plans import VideoFormat
 from meshdoor.media.privacy import burn_in
+from meshdoor.media.reports import FAILED, OK, STAND_IN, Device
 from meshdoor.media.source import CardSource, Pause, Source
 from meshdoor.media.tracks import CameraCounters, Tracks
 from meshdoor.settings.camera import Mask

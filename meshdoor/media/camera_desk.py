@@ -16,11 +16,12 @@ from meshdoor.media.camera import Camera, Care
 from meshdoor.media.channel import Channel, Sender
 from meshdoor.media.encoder import Coded
 from meshdoor.media.leg import Emit
-from meshdoor.media.messages import Hello, StreamPlan
+from meshdoor.media.messages import Hello
 from meshdoor.media.opening import NONE, Opener
+from meshdoor.media.plans import StreamPlan
 from meshdoor.media.renditions import Renditions, VideoSender
 from meshdoor.media.tracks import CODECS, SMALL, TRACKS, CameraCounters
-from meshdoor.media.video_stream import VideoStream
+from meshdoor.media.video_stream import VideoStream, packetizer
 
 T = TypeVar("T")
 
@@ -90,7 +91,7 @@ class CameraDesk:
             if self._camera is not None:
                 self._camera.want(track, on)
 
-        return VideoStream(track.removesuffix(SMALL), self._ssrc, want_key_frame, watched, offset)
+        return VideoStream(packetizer(track.removesuffix(SMALL)), self._ssrc, want_key_frame, watched, offset)
 
     def _coded(self, track: str, coded: Coded) -> None:
         self._in_loop(self._streams[track].deliver, coded)

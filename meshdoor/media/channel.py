@@ -14,12 +14,14 @@ from typing import Protocol
 
 from meshdoor.errors import EngineError, RtpError
 from meshdoor.media.datagrams import SocketAddress
-from meshdoor.media.messages import Event, FirstPacketSent, RtpSilence, StreamPlan, StreamStatistics
 from meshdoor.media.path import Path as Way
+from meshdoor.media.plans import StreamPlan
+from meshdoor.media.reports import Event, FirstPacketSent, RtpSilence, StreamStatistics
 from meshdoor.media.sink import Sink, SinkOwner
 from meshdoor.rtp.packet import RtpPacket, is_rtcp
 from meshdoor.rtp.session import Collided, KeyFrameRequested, Left, Measured, PacketsRequested, RtcpSession
 from meshdoor.rtp.srtp import Protector, Unprotector, protector, unprotector
+from meshdoor.rtp.srtp_keys import MasterKey
 
 SILENCE = 3.0  # s; ours
 
@@ -94,6 +96,7 @@ class Channel:
         self.receiver: Receiver | None = None
         self._protector: Protector = protector(None)
         self._unprotector: Unprotector = unprotector(None)
+        self._rtcp: tuple[Protector, Unprotector] | None = None  # where RTCP has keys of its own
         self._reading = False
         self._heard = self._started = 0.0
         self._silent = False
@@ -117,6 +120,11 @@ class Channel:
         self._started = self._heard = self.clock()
         self._reading = True
         self._path.read(self._arrived)
+
+    def key_rtcp(self, sending: MasterKey, receiving: MasterKey) -> None:
+        """RTCP has keys of its own, once (RFC 5764 §4.1)."""
+        if self._rtcp is None:
+            self._rtcp = protector(sending), unprotector(receiving)
 
     def follows(self, plan: StreamPlan) -> bool:
         """Whether it speaks by this plan now."""
@@ -237,7 +245,8 @@ class Channel:
 
     def _send_rtcp(self, compound: bytes) -> None:
         if self._reading:
-            self._path.send_rtcp(self._protector.protect_rtcp(compound))
+            protect = self._protector if self._rtcp is None else self._rtcp[0]
+            self._path.send_rtcp(protect.protect_rtcp(compound))
 
     def _arrived(self, data: bytes, address: SocketAddress) -> None:
         try:
@@ -247,7 +256,8 @@ class Channel:
 
     def _receive(self, data: bytes, address: SocketAddress, now: float) -> None:
         if is_rtcp(data):
-            self._session.receive_rtcp(self._unprotector.unprotect_rtcp(data), now)
+            unprotect = self._unprotector if self._rtcp is None else self._rtcp[1]
+            self._session.receive_rtcp(unprotect.unprotect_rtcp(data), now)
             self._heard, self._silent = now, False
             self._handle_feedback(now)
             return

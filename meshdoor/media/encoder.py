@@ -13,7 +13,7 @@ import av
 from av.video.frame import PictureType
 
 from meshdoor.errors import EngineError
-from meshdoor.media.messages import VideoFormat
+from meshdoor.media.plans import VideoFormat
 from meshdoor.rtp.nal import IDR, SLICE, ParameterSets, is_key_frame, join_annex_b, nal_type, split_annex_b
 
 CLOCK_RATE = 90_000  # Hz, of RTP timestamps of pictures (RFC 6184 §8.2.1, RFC 7741 §4.1)

@@ -18,6 +18,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -26,33 +27,23 @@ from meshdoor.media import rehearsal
 from meshdoor.media.background import wait_for_workers
 from meshdoor.media.bundle import Bundle
 from meshdoor.media.channel import Channel, ChannelOwner
-from meshdoor.media.leg import Leg
+from meshdoor.media.leg import Leg, Studio
 from meshdoor.media.messages import (
-    AUDIO,
     MAX_MESSAGE,
     SOUNDS,
-    VIDEO,
-    Answer,
     Capture,
     CloseLeg,
-    Done,
     Dtmf,
-    EngineStatistics,
-    Event,
-    Failed,
     Gate,
     GetStatistics,
     Hello,
     KeyFrame,
-    LegOpened,
-    LegStatistics,
     Message,
     Mute,
     Near,
     OpenLeg,
     Ping,
     Prepare,
-    Ready,
     ShowWall,
     Snapshot,
     SoundCommand,
@@ -60,9 +51,14 @@ from meshdoor.media.messages import (
     decode,
     encode,
 )
+from meshdoor.media.outbox import Outbox
 from meshdoor.media.path import Path as Way
 from meshdoor.media.path import UdpPath
+from meshdoor.media.plans import AUDIO, VIDEO, Address
+from meshdoor.media.relay import Relay
+from meshdoor.media.reports import Answer, Done, EngineStatistics, Event, Failed, LegOpened, LegStatistics, Ready, Seen
 from meshdoor.media.studio import NodeStudio
+from meshdoor.media.stun_path import StunPath
 from meshdoor.media.webrtc_leg import WebrtcLeg
 
 if TYPE_CHECKING:
@@ -84,6 +80,7 @@ class Engine:
         self._clock = clock
         self._studio: NodeStudio | None = None
         self._legs: dict[str, Leg] = {}
+        self._relays: dict[str, Relay] = {}  # by the leg that is the source
         self._ticker: asyncio.TimerHandle | None = None
         self._next_statistics = 0.0
         self._opening: dict[str, asyncio.Task[None]] = {}
@@ -93,7 +90,7 @@ class Engine:
         self._handlers: dict[type, Callable[[Any], Answer | None]] = {
             Hello: self._hello,
             OpenLeg: self._open,
-            StartLeg: lambda command: self._leg(command.leg).start(command),
+            StartLeg: self._start,
             Gate: lambda command: self._leg(command.leg).gate(command.gates),
             CloseLeg: self._close_leg,
             KeyFrame: lambda command: self._devices.camera.key_frame(),
@@ -151,10 +148,11 @@ class Engine:
             return _failed(command, error)
 
     async def _answer_later(self, command: OpenLeg, request: int | None) -> None:
-        """Opening a leg to a browser takes a while, in which it may be closed."""
+        """Opening a leg to a browser, or beyond a NAT, takes a while, in which it may be closed."""
         answer: Answer
         try:
-            answer = await self._open_webrtc(command)
+            opened = self._open_webrtc(command) if command.stun is None else self._open_seen(command, command.stun)
+            answer = await opened
         except asyncio.CancelledError:
             answer = Failed(f"leg {command.leg} was closed")
         except Exception as error:
@@ -212,18 +210,39 @@ class Engine:
             raise EngineError(f"{MAX_LEGS} legs are open")
 
     def _open(self, command: OpenLeg) -> LegOpened | None:
-        """None for a browser's, which is answered later."""
+        """None for what takes a while, and is answered later."""
         self._check(command.leg)
-        studio = self._devices
-        if command.webrtc:
+        if command.webrtc or command.stun is not None:
             return None
+        return self._open_dtls(command) if command.dtls else self._open_udp(command)
+
+    def _open_udp(self, command: OpenLeg) -> LegOpened:
         sound = UdpPath(command.local, command.audio_port)
         try:
             pictures = UdpPath(command.local, command.video_port)
         except EngineError:
             sound.close()
             raise
-        return self._keep(Leg(command.leg, *self._channels(command.leg, sound, pictures), studio, self.emit))
+        return self._keep(self._made(command.leg, sound, pictures))
+
+    def _made(self, leg: str, sound: Way, pictures: Way) -> Leg:
+        return Leg(leg, *self._channels(leg, sound, pictures), self._devices, self.emit)
+
+    def _open_dtls(self, command: OpenLeg) -> LegOpened:
+        from meshdoor.media.dtls import Certificate
+        from meshdoor.media.dtls_leg import DtlsLeg, DtlsPath
+
+        certificate = Certificate()
+        sound = DtlsPath(command.local, 0, certificate)
+        try:
+            pictures = DtlsPath(command.local, 0, certificate)
+        except EngineError:
+            sound.close()
+            raise
+        channels = self._channels(command.leg, sound, pictures)
+        return self._keep(
+            DtlsLeg(command.leg, certificate, (sound, pictures), channels, (self._devices, self.emit))
+        )
 
     async def _open_webrtc(self, command: OpenLeg) -> LegOpened:
         await self._prepare().wait()
@@ -233,6 +252,25 @@ class Engine:
         bundle = Bundle(transport)
         channels = self._channels(command.leg, bundle.audio, bundle.video)
         return self._keep(WebrtcLeg(command.leg, transport, channels, self._devices, self.emit))
+
+    async def _open_seen(self, command: OpenLeg, server: Address) -> LegOpened:
+        """Where nobody says how it looks from outside, it may still be of use."""
+        paths: list[StunPath] = []
+        try:
+            paths.extend(StunPath(command.local, server) for _ in (AUDIO, VIDEO))
+            told = await asyncio.gather(*(path.learn() for path in paths), return_exceptions=True)
+        except BaseException as error:
+            for path in paths:
+                path.close()
+            if not isinstance(error, EngineError):
+                raise
+            log.warning("leg %s: %s", command.leg, error)
+            return self._open_udp(command)
+        seen = tuple(each for each in told if isinstance(each, Seen))
+        if len(seen) < len(paths):
+            log.warning("leg %s: %s", command.leg, next(each for each in told if not isinstance(each, Seen)))
+            seen = ()
+        return replace(self._keep(self._made(command.leg, *paths)), seen=seen)
 
     def _channels(self, leg: str, sound: Way, pictures: Way) -> tuple[Channel, Channel]:
         studio = self._devices
@@ -247,6 +285,24 @@ class Engine:
             self._tick()
         return leg.opened
 
+    def _start(self, command: StartLeg) -> None:
+        leg = self._leg(command.leg)
+        leg.studio = self._studio_of(command)
+        leg.start(command)
+
+    def _studio_of(self, command: StartLeg) -> Studio:
+        """Whose media a leg has. Raises EngineError."""
+        studio, source = self._devices, command.source
+        if not source:
+            return studio
+        if source == command.leg:
+            if source not in self._relays:
+                self._relays[source] = Relay((studio.audio_ssrc, studio.video_ssrc), self._clock)
+            return self._relays[source].source
+        if source not in self._relays:
+            raise EngineError(f"{source} is no source")
+        return self._relays[source].branch
+
     def _close_leg(self, command: CloseLeg) -> LegStatistics:
         opening = self._opening.pop(command.leg, None)
         if opening is not None:
@@ -257,6 +313,7 @@ class Engine:
 
     def _end(self, name: str) -> LegStatistics:
         leg = self._legs.pop(name)
+        self._relays.pop(name, None)
         last = leg.close()
         if isinstance(leg, WebrtcLeg):
             self._spawn(leg.aclose())
@@ -315,18 +372,14 @@ async def serve(port: socket.socket) -> None:
     """Until the other end is closed."""
     loop = asyncio.get_running_loop()
     port.setblocking(False)
-
-    def send(data: bytes) -> None:
-        """A node that does not read its events loses them."""
-        with suppress(BlockingIOError, ConnectionError):
-            port.send(data)
-
-    engine = Engine(send)
+    outbox = Outbox(loop, port)
+    engine = Engine(outbox.send)
     try:
         while data := await _receive(loop, port):
             engine.handle(data)
     finally:
         await engine.aclose()
+        outbox.close()
 
 
 async def _receive(loop: asyncio.AbstractEventLoop, port: socket.socket) -> bytes:

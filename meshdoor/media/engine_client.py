@@ -24,31 +24,20 @@ from meshdoor.config import IceServer
 from meshdoor.errors import EngineError, LocalProtocolError
 from meshdoor.media.messages import (
     MAX_MESSAGE,
-    Answer,
     Capture,
     CloseLeg,
     Command,
-    Done,
     Dtmf,
-    EngineLost,
-    EngineReady,
-    EngineStatistics,
-    Event,
-    Failed,
     Gate,
-    Gates,
     GetStatistics,
     Hello,
     KeyFrame,
-    LegOpened,
-    LegStatistics,
     Message,
     Mute,
     Near,
     OpenLeg,
     Ping,
     Prepare,
-    Ready,
     ShowWall,
     Snapshot,
     SoundCommand,
@@ -56,13 +45,26 @@ from meshdoor.media.messages import (
     decode,
     encode,
 )
+from meshdoor.media.plans import Address, Gates
+from meshdoor.media.reports import (
+    Answer,
+    Done,
+    EngineLost,
+    EngineReady,
+    EngineStatistics,
+    Event,
+    Failed,
+    LegOpened,
+    LegStatistics,
+    Ready,
+)
 from meshdoor.wall.model import WallState
 
 log = logging.getLogger(__name__)
 
 # All ours, in seconds.
 START_TIMEOUT = 20.0  # a Pi takes several to load its codecs
-ANSWER_TIMEOUT = 5.0
+ANSWER_TIMEOUT = 8.0  # a machine that is busy with much else takes seconds
 PING_INTERVAL = 5.0
 SHUTDOWN_TIMEOUT = 3.0
 FIRST_BACK_OFF, MAX_BACK_OFF = 0.1, 5.0
@@ -108,11 +110,20 @@ class Engine:
     async def wait_ready(self) -> None:
         await self._ready.wait()
 
+    async def open_beyond(self, leg: str, local: str, stun: Address) -> LegOpened:
+        """A leg beyond a NAT, whose sockets look as this server says. In an engine that died it may be opened again
+        as any other: they are the same."""
+        return await self._open(OpenLeg(leg, local, stun=stun))
+
     async def open_leg(self, leg: str, local: str, before: LegOpened | None = None) -> LegOpened:
         """`before`: as it was opened in an engine that died, so that the peer need not be told. Under the same keys,
         its streams have other sources (SSRC), so nothing is encrypted twice in one way."""
         ports = (before.audio_port, before.video_port) if before is not None else (0, 0)
         return await self._open(OpenLeg(leg, local, *ports))
+
+    async def open_dtls(self, leg: str, local: str) -> LegOpened:
+        """A leg to a SIP client that makes its keys by DTLS. One in an engine that died cannot be opened again."""
+        return await self._open(OpenLeg(leg, local, dtls=True))
 
     async def open_webrtc(self, leg: str, addresses: Sequence[str], servers: Sequence[IceServer] = ()) -> LegOpened:
         """A leg to a browser, which may find it at these addresses of this host. One in an engine that died cannot be

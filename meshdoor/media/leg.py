@@ -13,7 +13,9 @@ from typing import Protocol
 
 from meshdoor.errors import EngineError
 from meshdoor.media.channel import Channel, Receiver, Sender
-from meshdoor.media.messages import Event, Gates, LegOpened, LegStatistics, StartLeg, StreamPlan
+from meshdoor.media.messages import StartLeg
+from meshdoor.media.plans import Gates, StreamPlan
+from meshdoor.media.reports import Event, LegOpened, LegStatistics
 
 Emit = Callable[[Event], None]
 
@@ -40,7 +42,7 @@ class Leg:
         self.name = name
         self.audio = audio
         self.video = video
-        self._studio = studio
+        self.studio = studio
         self._emit = emit
 
     @property
@@ -92,8 +94,8 @@ class Leg:
             return
         self.audio.start(plan)
         self.audio.attach(
-            self._studio.audio_sender(self.audio, plan) if plan.sends else None,
-            self._studio.audio_receiver(self.name, self.audio, plan, self._emit) if plan.receives else None,
+            self.studio.audio_sender(self.audio, plan) if plan.sends else None,
+            self.studio.audio_receiver(self.name, self.audio, plan, self._emit) if plan.receives else None,
         )
 
     def _start_video(self, plan: StreamPlan | None) -> None:
@@ -102,6 +104,6 @@ class Leg:
             return
         self.video.start(plan)
         self.video.attach(
-            self._studio.video_sender(self.video, plan) if plan.sends else None,
-            self._studio.video_receiver(self.name, self.video, plan, self._emit) if plan.receives else None,
+            self.studio.video_sender(self.video, plan) if plan.sends else None,
+            self.studio.video_receiver(self.name, self.video, plan, self._emit) if plan.receives else None,
         )

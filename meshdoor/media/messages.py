@@ -18,35 +18,12 @@ from dataclasses import dataclass, field
 
 from meshdoor.config import IceServer
 from meshdoor.media import wire
-from meshdoor.rtp.srtp_keys import MasterKey
+from meshdoor.media.plans import Address, Gates, IceRemote, StreamPlan, VideoFormat, WallFormat
+from meshdoor.media.reports import Answer, Event
 from meshdoor.settings.camera import CameraConfig
 from meshdoor.wall.model import WallState
 
 MAX_MESSAGE = 128 * 1024  # bytes of a datagram; below the send buffer of a socket pair
-
-AUDIO, VIDEO = "audio", "video"
-OK, IDLE, STAND_IN, FAILED = "ok", "idle", "stand-in", "failed"  # states of a device
-SENDRECV, SENDONLY, RECVONLY, INACTIVE = "sendrecv", "sendonly", "recvonly", "inactive"
-
-
-@dataclass(frozen=True, slots=True)
-class VideoFormat:
-    """What the camera is asked for; `bitrate` in bits a second."""
-
-    width: int = 1280
-    height: int = 720
-    fps: int = 30
-    bitrate: int = 2_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class WallFormat:
-    """The window of a screen: over the whole of it unless a size is given; turned clockwise by 0, 90, 180 or 270
-    degrees; written with the font of this file, else one is found."""
-
-    size: tuple[int, int] | None = None
-    turned: int = 0
-    font: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,9 +44,9 @@ class Hello:
     speaker: str = "null"
     display: str = "null"
     out_dir: str | None = None
-    video: VideoFormat = VideoFormat()
+    video: VideoFormat = field(default_factory=VideoFormat)
     echo: str = "auto"
-    wall: WallFormat = WallFormat()
+    wall: WallFormat = field(default_factory=WallFormat)
     pictures: CameraConfig = field(default_factory=CameraConfig)
 
 
@@ -79,7 +56,8 @@ class OpenLeg:
     scope). Answer: `LegOpened`. Ports other than 0 are those that the leg had in an engine that died.
 
     `webrtc`: towards a browser, over ICE and DTLS-SRTP; then `addresses` are others of this host to be found at, and
-    the ports mean nothing.
+    the ports mean nothing. `dtls`: towards a SIP client that makes its keys by DTLS. `stun`: a server that says how
+    the sockets look from outside.
     """
 
     leg: str
@@ -89,87 +67,17 @@ class OpenLeg:
     webrtc: bool = False
     addresses: tuple[str, ...] = ()
     ice_servers: tuple[IceServer, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class IceDescription:
-    """What a WebRTC leg says of itself in SDP: `fingerprint` as in `a=fingerprint`, candidates as in `a=candidate`."""
-
-    ufrag: str
-    password: str = field(repr=False)
-    fingerprint: str
-    candidates: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class IceRemote:
-    """What the peer of a WebRTC leg says of itself, and the parts that this end plays: `controlling` in ICE (whose
-    offer it was), `client` in DTLS. `lite`: the peer only answers checks."""
-
-    ufrag: str
-    password: str = field(repr=False)
-    fingerprint: str
-    candidates: tuple[str, ...]
-    controlling: bool
-    client: bool
-    lite: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Address:
-    """Where to send to. An IPv6 link-local host carries its scope: `fe80::1%eth0`."""
-
-    host: str
-    port: int
-
-
-@dataclass(frozen=True, slots=True)
-class StreamPlan:
-    """What offer and answer agreed on for one medium.
-
-    `codec` is the name in upper case: H264, VP8, OPUS, PCMU, PCMA, G722. `rtcp` is None with rtcp-mux. `feedback`
-    are the values of rtcp-fb that the peer takes or gives: "nack", "nack pli", "ccm fir".
-    """
-
-    direction: str
-    remote: Address
-    codec: str
-    payload_type: int
-    clock_rate: int
-    fmtp: str = ""
-    dtmf_payload_type: int | None = None
-    dtmf_clock_rate: int = 8000
-    tx_key: MasterKey | None = None
-    rx_key: MasterKey | None = None
-    rtcp: Address | None = None
-    feedback: tuple[str, ...] = ()
-
-    @property
-    def sends(self) -> bool:
-        return self.direction in {SENDRECV, SENDONLY}
-
-    @property
-    def receives(self) -> bool:
-        return self.direction in {SENDRECV, RECVONLY}
-
-
-@dataclass(frozen=True, slots=True)
-class Gates:
-    """What may pass of what the plan allows.
-
-    microphone: False, and not one audio packet leaves. speaker: False, and sound that comes is counted and dropped.
-    picture: False, and no picture leaves or is shown.
-    """
-
-    microphone: bool = False
-    speaker: bool = False
-    picture: bool = True
+    dtls: bool = False
+    stun: Address | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class StartLeg:
     """Media flows from now on. Sent again for the same leg, it changes the plan; keys that stay the same go on where
     they were. A medium that is None is closed.
+
+    `source`: instead of this node's devices it has the media of another leg, which was started before (`relay`); a leg
+    that names itself is such a source.
 
     A WebRTC leg needs `ice`, once: its media flow when a way to the peer was found, under keys of DTLS; `LegFailed`
     tells that there is none, or none any more.
@@ -178,8 +86,9 @@ class StartLeg:
     leg: str
     audio: StreamPlan | None = None
     video: StreamPlan | None = None
-    gates: Gates = Gates()
+    gates: Gates = field(default_factory=Gates)
     ice: IceRemote | None = None
+    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,177 +202,6 @@ class Ping:
     """Are you there?"""
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
-    """It was done."""
-
-
-@dataclass(frozen=True, slots=True)
-class Failed:
-    """It was not done, and why."""
-
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Ready:
-    """The engine knows its devices and takes commands."""
-
-    pid: int
-
-
-@dataclass(frozen=True, slots=True)
-class LegOpened:
-    """Ports for the SDP. RTCP without rtcp-mux is received one port higher. `ice` is that of a WebRTC leg, whose
-    media share one port."""
-
-    audio_port: int
-    video_port: int
-    audio_ssrc: int
-    video_ssrc: int
-    ice: IceDescription | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class StreamStatistics:
-    """Counters of one medium of a leg, in packets, octets (of payload), pictures; times in s.
-
-    `remote_*` and `round_trip` are what the peer reports of us, `round_trip` is None until it has. `level` is how much
-    smaller than the house's the picture is that its link can carry: 0 not at all.
-    """
-
-    packets_sent: int = 0
-    octets_sent: int = 0
-    packets_dropped: int = 0
-    packets_resent: int = 0
-    send_errors: int = 0
-    key_frames_requested: int = 0
-    packets_received: int = 0
-    packets_lost: int = 0
-    packets_refused: int = 0
-    jitter: float = 0.0
-    pictures_shown: int = 0
-    pictures_lost: int = 0
-    remote_lost: int = 0
-    remote_fraction_lost: float = 0.0
-    remote_jitter: float = 0.0
-    round_trip: float | None = None
-    level: int = 0
-
-
-@dataclass(frozen=True, slots=True)
-class LegStatistics:
-    """An answer, and an event every few seconds."""
-
-    leg: str
-    audio: StreamStatistics = StreamStatistics()
-    video: StreamStatistics = StreamStatistics()
-
-
-@dataclass(frozen=True, slots=True)
-class EngineStatistics:
-    """`frames` and `key_frames` were encoded (or passed through) since the start; `encode_time` is the mean in s."""
-
-    legs: tuple[LegStatistics, ...] = ()
-    frames: int = 0
-    key_frames: int = 0
-    encode_time: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class FirstPacketSent:
-    """The first packet of this medium left for the peer."""
-
-    leg: str
-    media: str
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class FirstPicture:
-    """The first picture of the peer was decoded and shown. `frame_number` is that of a test card."""
-
-    leg: str
-    at: float
-    width: int
-    height: int
-    frame_number: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class FirstSound:
-    """The first sound of the peer was played."""
-
-    leg: str
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class PictureLost:
-    """Pictures of the peer stopped coming; `FirstPicture` tells when they are back."""
-
-    leg: str
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class RtpSilence:
-    """Nothing has come from the peer for this long; said once each time."""
-
-    leg: str
-    media: str
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class DtmfReceived:
-    leg: str
-    digit: str
-
-
-@dataclass(frozen=True, slots=True)
-class Touched:
-    """A person wants this of the node, at the screen on the wall: the actions of `meshdoor.wall`."""
-
-    verb: str
-    args: tuple[str, ...]
-    at: float
-
-
-@dataclass(frozen=True, slots=True)
-class Device:
-    """kind: camera, microphone, speaker, display. state: `ok`, `idle`, `stand-in` (there is no such device, and the
-    text says what stands in for it), or `failed` with a text for a person. Of kind `scene`, `dark` or `ok`: whether
-    the camera sees enough."""
-
-    kind: str
-    state: str
-    text: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class LegFailed:
-    """Something of this leg broke; the others go on."""
-
-    leg: str
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class EngineLost:
-    """The client's own: the process died, and these legs with it. It is being started again."""
-
-    legs: tuple[str, ...]
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class EngineReady:
-    """The client's own: the process takes commands."""
-
-    pid: int
-
-
 Command = (
     Hello
     | OpenLeg
@@ -484,21 +222,6 @@ Command = (
     | Near
     | GetStatistics
     | Ping
-)
-Answer = Done | Failed | Ready | LegOpened | LegStatistics | EngineStatistics
-Event = (
-    FirstPacketSent
-    | FirstPicture
-    | FirstSound
-    | PictureLost
-    | RtpSilence
-    | DtmfReceived
-    | Touched
-    | Device
-    | LegFailed
-    | LegStatistics
-    | EngineLost
-    | EngineReady
 )
 Message = Command | Answer | Event
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from meshdoor.errors import EngineError
 from meshdoor.media import cameras, pipe, streams
 from meshdoor.media.cameras import FoundCamera
-from meshdoor.media.messages import VideoFormat
+from meshdoor.media.plans import VideoFormat
 from meshdoor.media.source import CardSource, LateSource, Pause, Source, StandIn
 from meshdoor.settings.camera import CameraConfig
 

@@ -15,7 +15,7 @@ from typing import Protocol
 
 from meshdoor.errors import EngineError
 from meshdoor.media.datagrams import Datagrams, Outgoing, SocketAddress, bind_pair, socket_address
-from meshdoor.media.messages import Address, StreamPlan
+from meshdoor.media.plans import Address, StreamPlan
 
 MAX_BURST = 64  # datagrams read before others have their turn; ours
 
@@ -131,7 +131,11 @@ class UdpPath:
                 data, address = sock.recvfrom(65535)
             except OSError:
                 return
-            if self._receive is not None:
-                self._receive(data, address)
+            self._take(sock, data, address)
             if self._receive is None:
                 return
+
+    def _take(self, sock: socket.socket, data: bytes, address: SocketAddress) -> None:
+        """What came to one of the sockets."""
+        if self._receive is not None:
+            self._receive(data, address)

@@ -20,7 +20,7 @@ import av
 from meshdoor.errors import EngineError
 from meshdoor.media.cameras import PROGRAMS, RPICAM, rpicam_program
 from meshdoor.media.encoder import Picture
-from meshdoor.media.messages import VideoFormat
+from meshdoor.media.plans import VideoFormat
 
 POLL: Final = 0.25  # s between looks whether to stop; ours
 ENDING: Final = 1.0  # s for the program to end; ours

@@ -9,8 +9,8 @@ from typing import Protocol
 
 from meshdoor.errors import EngineError
 from meshdoor.media.echo import Duplex, Open
-from meshdoor.media.messages import Device
 from meshdoor.media.metronome import Metronome
+from meshdoor.media.reports import Device
 from meshdoor.media.sound import mix
 from meshdoor.media.speaker import Speaker
 

@@ -11,7 +11,7 @@ from meshdoor.media import audio_decoder, audio_encoder
 from meshdoor.media.background import Worker
 from meshdoor.media.card import Card
 from meshdoor.media.encoder import Encoder, Picture
-from meshdoor.media.messages import VideoFormat
+from meshdoor.media.plans import VideoFormat
 from meshdoor.media.sound import PIECE
 from meshdoor.media.video_decoder import VideoDecoder
 from meshdoor.rtp.access_unit import AccessUnit

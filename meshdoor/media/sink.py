@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from secrets import randbits
 
 from meshdoor.media.datagrams import Outgoing
 from meshdoor.ratelimit import RateLimit
@@ -133,12 +134,17 @@ class Sink:
 
     def insert(self, payload: bytes, payload_type: int, timestamp: int, marker: bool) -> None:
         """Sends a packet of this sink's own between the units, as telephone-events are (RFC 4733 §2.5.1)."""
-        number = self.next_number
-        if number is None or self._expected is None or not self.open or self._pending:
+        if not self.open or self._pending:
             return
+        number = self.next_number
+        if number is None:
+            number = self._first_number = randbits(15)
         header = HEADER.pack(0x80, marker << 7 | payload_type, number, timestamp & 0xFFFFFFFF, self._session.ssrc)
         self._encrypt_and_send(Group(self._session.ssrc, number, (header,), (payload,)))
-        self._offset = (self._offset + 1) & 0xFFFF
+        if self._expected is None:
+            self._first_number = (number + 1) & 0xFFFF
+        else:
+            self._offset = (self._offset + 1) & 0xFFFF
         self._run = 0
 
     def resend(self, numbers: tuple[int, ...], find: Callable[[int], tuple[bytes, bytes] | None], now: float) -> None:

@@ -19,8 +19,9 @@ from meshdoor.media.audio_sender import Talk
 from meshdoor.media.background import Background
 from meshdoor.media.card_sound import CardMicrophone, CardSpeaker
 from meshdoor.media.cards import Cards, Tell
-from meshdoor.media.messages import FAILED, OK, STAND_IN, Chime, Device, Hello, Ring, SoundCommand, Sounds
+from meshdoor.media.messages import Chime, Hello, Ring, SoundCommand, Sounds
 from meshdoor.media.playout import Playout
+from meshdoor.media.reports import FAILED, OK, STAND_IN, Device
 from meshdoor.media.ringer import Ringer, Ringing
 from meshdoor.media.sdl_audio import SdlDriver, is_likely
 

@@ -13,7 +13,7 @@ from typing import Protocol
 from meshdoor.errors import CameraChanged
 from meshdoor.media.card import Card, frame_number
 from meshdoor.media.encoder import Coded, Picture
-from meshdoor.media.messages import VideoFormat
+from meshdoor.media.plans import VideoFormat
 
 LOOK_AGAIN = 2.0  # s between looks whether there is a camera now; ours
 

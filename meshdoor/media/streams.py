@@ -12,7 +12,7 @@ from av.video.reformatter import VideoReformatter
 from meshdoor.errors import EngineError
 from meshdoor.media import v4l2
 from meshdoor.media.encoder import Coded, Picture
-from meshdoor.media.messages import VideoFormat
+from meshdoor.media.plans import VideoFormat
 from meshdoor.media.source import Pause
 from meshdoor.rtp.nal import IDR, SLICE, ParameterSets, is_key_frame, join_annex_b, nal_type, split_annex_b
 

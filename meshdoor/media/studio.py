@@ -17,7 +17,9 @@ from meshdoor.media.background import Background
 from meshdoor.media.camera_desk import CameraDesk
 from meshdoor.media.channel import Channel, Receiver, Sender
 from meshdoor.media.leg import Emit
-from meshdoor.media.messages import Device, Event, Hello, StreamPlan
+from meshdoor.media.messages import Hello
+from meshdoor.media.plans import StreamPlan
+from meshdoor.media.reports import Device, Event
 from meshdoor.media.sound_desk import SoundDesk
 from meshdoor.media.video_receiver import VideoReceiver
 

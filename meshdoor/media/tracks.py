@@ -18,8 +18,8 @@ from av.video.reformatter import VideoReformatter
 from meshdoor.errors import EngineError
 from meshdoor.media.adapting import smaller
 from meshdoor.media.encoder import Coded, Encoder, Picture
-from meshdoor.media.messages import VideoFormat
 from meshdoor.media.outlet import KeyFrameRequests
+from meshdoor.media.plans import VideoFormat
 from meshdoor.media.video_stream import PASSED_THROUGH
 
 log = logging.getLogger(__name__)

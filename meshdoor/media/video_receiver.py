@@ -16,14 +16,15 @@ from meshdoor.media import card, still
 from meshdoor.media.audio_receiver import carries
 from meshdoor.media.background import Background
 from meshdoor.media.display import Display
-from meshdoor.media.messages import Event, FirstPicture, PictureLost, StreamPlan
+from meshdoor.media.plans import StreamPlan
+from meshdoor.media.reports import Event, FirstPicture, PictureLost
 from meshdoor.media.video_decoder import DecoderOwner, DecoderThread, VideoDecoder
 from meshdoor.rtp import video_receiver as rtp
 from meshdoor.rtp.packet import RtpPacket
 
 LOST_AFTER = 1.0  # s without a picture; ours
 
-_FORMATS = {"H264": rtp.H264, "VP8": rtp.VP8}
+FORMATS = {"H264": rtp.H264, "VP8": rtp.VP8}
 
 
 class Feedback(Protocol):
@@ -43,7 +44,7 @@ class VideoReceiver:
         self, leg: str, channel: Feedback, plan: StreamPlan, display: Display, emit: Callable[[Event], None]
     ) -> None:
         """Raises EngineError for a codec that is not known."""
-        if plan.codec not in _FORMATS:
+        if plan.codec not in FORMATS:
             raise EngineError(f"pictures cannot be seen as {plan.codec}")
         self.pictures_shown = self.pictures_lost = 0
         self.last_picture: av.VideoFrame | None = None
@@ -91,7 +92,7 @@ class VideoReceiver:
         self.gate(False)
 
     def _new_machine(self) -> rtp.VideoReceiver:
-        machine = rtp.VideoReceiver(_FORMATS[self._plan.codec], "nack" in self._plan.feedback)
+        machine = rtp.VideoReceiver(FORMATS[self._plan.codec], "nack" in self._plan.feedback)
         if self._round_trip is not None:
             machine.buffer.measured(self._round_trip)
         return machine

@@ -23,8 +23,9 @@ from meshdoor.errors import EngineError
 from meshdoor.media import fonts, page_files, panel
 from meshdoor.media.gallery import Live
 from meshdoor.media.lettering import Lettering
-from meshdoor.media.messages import FAILED, OK, STAND_IN, Device, Event, Touched, WallFormat
 from meshdoor.media.painter import Painter
+from meshdoor.media.plans import WallFormat
+from meshdoor.media.reports import FAILED, OK, STAND_IN, Device, Event, Touched
 from meshdoor.media.screens import has_screen
 from meshdoor.media.window import Exposed, Input, Shape, Typed, Window
 from meshdoor.media.window import Touched as Finger

@@ -30,7 +30,7 @@ from meshdoor.config import IceServer
 from meshdoor.errors import EngineError
 from meshdoor.media.datagrams import Datagrams, Outgoing
 from meshdoor.media.ice import Connection, Relay, duplicate
-from meshdoor.media.messages import IceDescription, IceRemote
+from meshdoor.media.plans import IceDescription, IceRemote
 from meshdoor.media.suites import CM, GCM, suites
 from meshdoor.rtp.srtp_keys import SUITES, MasterKey
 

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING
 from meshdoor.errors import EngineError
 from meshdoor.media.channel import Channel
 from meshdoor.media.leg import Emit, Leg, Studio
-from meshdoor.media.messages import Gates, IceRemote, LegFailed, LegOpened, LegStatistics, StartLeg, StreamPlan
+from meshdoor.media.messages import StartLeg
+from meshdoor.media.plans import Gates, IceRemote, StreamPlan
+from meshdoor.media.reports import LegFailed, LegOpened, LegStatistics
 
 log = logging.getLogger(__name__)
 

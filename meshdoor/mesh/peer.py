@@ -32,7 +32,8 @@ class Peer:
 
     `since` is when `state` began, None if it was never reached; `reason` why its last link ended;
     `address` the host of the link, else of its announcement; `rtt` in seconds; `announced` if mDNS shows it.
-    `where` is the key of the node that a phone is attached to: phones have no links of their own.
+    `where` is the key of the node that a phone is attached to: phones have no links of their own. `media` says how
+    that of a SIP client is encrypted, `warning` what a person should know of it.
     """
 
     key: bytes
@@ -46,6 +47,8 @@ class Peer:
     version: str | None
     announced: bool
     where: bytes | None = None
+    media: str | None = None
+    warning: str = ""
 
 
 @dataclass(slots=True)

@@ -37,6 +37,8 @@ KEEP_ALIVE = 4.0  # seconds between the dialer's PINGs, at most
 SHORTEST_KEEP_ALIVE = 0.2
 JITTER = 0.2  # a PING may come earlier by this share of the interval, never later
 MISSED = 3  # keep-alives without a sign of life
+SLUGGISH = 0.25  # a timer that is late by this share of the interval: this side, or its machine, has no time
+EXCUSES = 8  # times in a row that the peer gets one more keep-alive because this side was sluggish
 
 FRAMES_PER_SECOND, FRAMES_AT_ONCE = 500.0, 5000.0
 BYTES_PER_SECOND, BYTES_AT_ONCE = 4 * 2.0**20, 32 * 2.0**20
@@ -117,7 +119,8 @@ class LinkConnection:
         self._dialer = dialer
         self._jitter = jitter
         self._interval = KEEP_ALIVE
-        self._pings = dialer
+        self._hurried = False
+        self._excuses = 0
         self._digest = b""
         self._state = State.FREE
         self._reader = FrameReader()
@@ -149,7 +152,7 @@ class LinkConnection:
         while (next_frame := self._reader.next_frame()) is not None:
             if not self._frames.allow(now):
                 raise LinkError("more frames than a link may carry")
-            self._heard = max(self._heard, now)
+            self._heard, self._excuses = max(self._heard, now), 0
             self._receive_frame(*next_frame, now)
 
     def next_event(self) -> Event | None:
@@ -172,15 +175,19 @@ class LinkConnection:
         if self.phase is not Phase.UP:
             return None
         lost = self._heard + MISSED * self._interval
-        return min(lost, self._next_ping) if self._pings else lost
+        if self._dialer:
+            return min(lost, self._next_ping)
+        # Who was dialed asks in a hurry only, and only when the dialer does not.
+        return min(lost, max(self._next_ping, self._heard + (1 + JITTER) * self._interval)) if self._hurried else lost
 
     def handle_timer(self, now: float) -> None:
         """Ping, or give the peer up. Does nothing before the deadline."""
         deadline = self.next_deadline()
         if deadline is None or now < deadline:
             return
-        if now - deadline > self._interval:
+        if now - deadline > SLUGGISH * self._interval and self._excuses < EXCUSES:
             # It was us who slept: the peer gets one more keep-alive to show itself.
+            self._excuses += 1
             self._heard = max(self._heard, now - (MISSED - 1) * self._interval)
         if now >= self._heard + MISSED * self._interval:
             self.phase = Phase.OVER
@@ -230,9 +237,9 @@ class LinkConnection:
         self._ping(now)
 
     def hurry(self, interval: float | None, now: float) -> None:
-        """Send keep-alives every `interval` seconds, as while a call is on; None: as usual."""
+        """See that there is a keep-alive every `interval` seconds, as while a call is on; None: as usual."""
         self._must_be_up()
-        self._pings = self._dialer or interval is not None
+        self._hurried = interval is not None
         self._interval = max(KEEP_ALIVE if interval is None else interval, SHORTEST_KEEP_ALIVE)
         # What was heard at the old pace says nothing at the new one.
         self._heard = now
@@ -288,7 +295,7 @@ class LinkConnection:
     def _rise(self, now: float) -> None:
         self.phase = Phase.UP
         self._heard = now
-        if self._pings:
+        if self._dialer:
             self._ping(now)
 
     def _report(self, digest: bytes, state: State, now: float) -> None:

@@ -1,9 +1,11 @@
 """Accounts of SIP clients that have no key to sign with (JsSIP, SIP.js): they register by digest over a WebSocket.
 
-Such a client is a phone like any other. This node made a key for it and kept nothing of it but the public half: it is
-the member's name. Of the secret, which is shown once, it keeps what it takes to check it, in `sip.json`:
+Such a client is a phone like any other. This node made a key for it, which is the member's name; what it signs with
+that is up to `openers`. Of the secret, which is shown once, it keeps what it takes to check it, in `sip.json`:
 
-    {USER: {"key": hex, "SHA-256": H(A1), "MD5": H(A1)}}
+    {USER: {"key": hex, "SHA-256": H(A1), "MD5": H(A1), "media": "srtp"|"dtls"}}
+
+Other clients (Linphone, baresip) register so over TLS, TCP or UDP (`registrations`).
 """
 
 from __future__ import annotations
@@ -14,13 +16,15 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from meshdoor.calls.clients import Keying
 from meshdoor.control import Json
 from meshdoor.control.server import Verb
-from meshdoor.errors import AttachError, RemoteProtocolError
+from meshdoor.errors import AttachError, Refused, RemoteProtocolError, UserError
 from meshdoor.node import journal
 from meshdoor.node.arguments import Args, checked
 from meshdoor.node.attachments import Attachments
 from meshdoor.node.house import House
+from meshdoor.node.openers import KeepKey, keep_no_key
 from meshdoor.node.phones import OpenWeb
 from meshdoor.node.web import Cut, Send, SipFlow
 from meshdoor.ratelimit import KeyedRateLimit
@@ -29,7 +33,7 @@ from meshdoor.sip.digest import make_ha1
 from meshdoor.sip.message import Request, Response, parse_message
 from meshdoor.sip.registrar import ALGORITHMS, REALM, Registered, Registrar
 from meshdoor.transport.websocket import message_in
-from meshdoor.trust.identity import Identity, device_id, is_key
+from meshdoor.trust.identity import Identity, is_key
 from meshdoor.trust.roster import Member
 
 DOMAIN: Final = "home.arpa"
@@ -48,12 +52,16 @@ class Wanted:
     name: str
     permissions: list[str] | None = None
     until: int | None = None
+    media: Keying = Keying.SRTP  # over anything but a WebSocket
 
     @classmethod
     def read(cls, given: Args) -> Wanted:
         """Raises UserError."""
         permissions = given.texts("permissions") if given.has("permissions") else None
-        return cls(given.text("name"), permissions, given.optional_number("until"))
+        media = given.optional("media") or str(Keying.SRTP)
+        if media not in (Keying.SRTP, Keying.DTLS):
+            raise UserError(f"media: {media!r} is none of srtp, dtls")
+        return cls(given.text("name"), permissions, given.optional_number("until"), Keying(media))
 
 
 class Desk(Protocol):
@@ -64,6 +72,9 @@ class Desk(Protocol):
     ) -> Member:
         """A member for a client. Raises UserError."""
 
+    def check_client(self, name: str, permissions: Iterable[str] | None = None, until: int | None = None) -> None:
+        """Raises UserError where `admit_client` would."""
+
 
 class Accounts:
     """`stored` is what `save` was given last; what cannot be read of it counts as no account."""
@@ -73,20 +84,57 @@ class Accounts:
         self._attachments = attachments
         self._save = save
         self._accounts = {user: found for user, found in list(stored.items())[:MAX_ACCOUNTS] if _is_account(found)}
+        self._keep_key: KeepKey = keep_no_key
         self._registrar = Registrar(self._ha1)
         self._tries = KeyedRateLimit(*TRIES)
 
     async def add(self, desk: Desk, server: str, wanted: Wanted) -> Json:
         """Make an account: {joined, id, server, user, domain, secret}. Raises UserError."""
-        key = Identity.generate().key
-        member = desk.admit_client(key, wanted.name, wanted.permissions, wanted.until)
-        user, secret = device_id(key)[:9].replace("-", ""), secrets.token_urlsafe(SECRET)
-        kept = {each: found for each, found in self._accounts.items() if self._member(found) is not None}
-        hashed = {algorithm: make_ha1(algorithm, user, REALM, secret) for algorithm in ALGORITHMS}
-        self._accounts = kept | {user: {"key": key.hex()} | hashed}
-        await asyncio.to_thread(self._save, self._accounts)
+        identity = Identity.generate()
+        user, secret = identity.device_id[:9].replace("-", ""), secrets.token_urlsafe(SECRET)
+        member = await self._keep(desk, identity, wanted, (user, secret))
         account = {"server": server, "user": user, "domain": DOMAIN, "secret": secret}
         return {"joined": member.name, "id": member.device_id} | account
+
+    async def take(self, desk: Desk, wanted: Wanted, user: str, secret: str) -> Json:
+        """An account that was somewhere else, under the name and the secret that its client has. Raises UserError."""
+        if user in self._accounts and self._member(self._accounts[user]) is not None:
+            raise Refused(f"there is an account {user} already")
+        member = await self._keep(desk, Identity.generate(), wanted, (user, secret))
+        return {"joined": member.name, "id": member.device_id, "user": user}
+
+    async def _keep(self, desk: Desk, identity: Identity, wanted: Wanted, proof: tuple[str, str]) -> Member:
+        """What it takes to check its secret. `proof` is user and secret."""
+        (user, secret), key = proof, identity.key
+        kept = {each: found for each, found in self._accounts.items() if self._member(found) is not None}
+        member = desk.admit_client(key, wanted.name, wanted.permissions, wanted.until)
+        hashed = {algorithm: make_ha1(algorithm, user, REALM, secret) for algorithm in ALGORITHMS}
+        self._accounts = kept | {user: {"key": key.hex(), "media": str(wanted.media)} | hashed}
+        await asyncio.to_thread(self._save, self._accounts)
+        await self._keep_key(identity)
+        return member
+
+    def keep_keys(self, keep: KeepKey) -> None:
+        """From now on `keep` gets what clients sign with."""
+        self._keep_key = keep
+
+    @property
+    def empty(self) -> bool:
+        """Is there none?"""
+        return not self._accounts
+
+    def check(self, desk: Desk, wanted: Wanted) -> None:
+        """Raises UserError where `add` would."""
+        desk.check_client(wanted.name, wanted.permissions, wanted.until)
+
+    def member_of(self, username: str) -> bytes:
+        """The key of the member that an account is of."""
+        return bytes.fromhex(self._accounts[username]["key"])
+
+    def keying_of(self, username: str) -> Keying:
+        """How its media is encrypted, over anything but a WebSocket."""
+        media = self._accounts[username].get("media")
+        return Keying(media) if media in list(Keying) else Keying.SRTP
 
     def table(self, desk: Desk, open_web: OpenWeb) -> dict[str, Verb]:
         """By name, for the control server."""
@@ -96,7 +144,10 @@ class Accounts:
             web = await open_web()
             return await self.add(desk, web.url_base.replace("https://", "wss://", 1) + "/sip", wanted)
 
-        return {"phone sip": checked(add)}
+        async def take(args: Args) -> Json:
+            return await self.take(desk, Wanted.read(args), args.text("user"), args.text("secret"))
+
+        return {"phone sip": checked(add), "phone import": checked(take)}
 
     def attach_client(self, address: str, send: Send, cut: Cut) -> SipFlow:
         """Somebody is on the line who will say who it is."""
@@ -109,6 +160,13 @@ class Accounts:
             self._count(address)
         return answered
 
+    def authenticate(self, request: Request, address: str) -> str | Response:
+        """Who sent a request, or the challenge. Raises RemoteProtocolError for one too many, SipError."""
+        answered = self._registrar.authenticate(request, _now())
+        if isinstance(answered, Response):
+            self._count(address)
+        return answered
+
     def challenge(self, request: Request, address: str) -> Response:
         """Raises RemoteProtocolError for one too many, SipError."""
         self._count(address)
@@ -116,8 +174,7 @@ class Accounts:
 
     def attach(self, registered: Registered, send: Send, cut: Cut) -> SipFlow:
         """Whoever registered is a phone on this socket. Raises AttachError."""
-        key = bytes.fromhex(self._accounts[registered.username]["key"])
-        return self._attachments.attach(key, send, cut, registered.contact)
+        return self._attachments.attach(self.member_of(registered.username), send, cut, registered.contact)
 
     def _count(self, address: str) -> None:
         if not self._tries.allow(address, _now()):

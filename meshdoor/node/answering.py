@@ -16,10 +16,11 @@ from meshdoor.calls.incoming import Incoming, State
 from meshdoor.calls.visitors import Visitors
 from meshdoor.control import Json
 from meshdoor.errors import EngineError, Refused, SdpError
-from meshdoor.media.messages import FirstPicture, Gates, LegOpened
+from meshdoor.media.plans import Gates
+from meshdoor.media.reports import FirstPicture, LegOpened
 from meshdoor.mesh.frames import State as Busy
 from meshdoor.node import journal, media_plan
-from meshdoor.node.calling import ENGINE_PATIENCE, FAST, RETURN, Desk, open_leg
+from meshdoor.node.calling import FAST, RETURN, Desk, open_leg, read_pace
 from meshdoor.node.digits import Talk
 from meshdoor.node.media_plan import NOTHING, Streams
 from meshdoor.sip import events as sip
@@ -105,7 +106,7 @@ class Answering:
         press = event.request.headers.get("Meshdoor-Press") or ""
         leg = f"visit-{number}"
         self._visits[number] = Visit(number, door.key, press[:32], event.request.call_id, event.session, leg)
-        self._desk.hurry(door.key, FAST)
+        self._desk.hurry(door.key, read_pace(event.request.headers.get("Meshdoor-Pace")))
         visitor = {"event": "visitor", "visit": number, "door": door.name, "press": press[:32]}
         self._desk.publish(visitor | {"from": self._giver(event)})
         journal.say("ringing", f"somebody is at {door.name}", door=door.name)
@@ -126,10 +127,10 @@ class Answering:
         self._obey()
         return ended
 
-    def knocked(self, door: bytes) -> None:
-        """Somebody pressed again at a door."""
+    def knocked(self, door: bytes, press: str = "") -> None:
+        """Somebody pressed again at a door, or at a station for which another node rings."""
         for number, visit in self._visits.items():
-            if visit.door == door:
+            if door == visit.door or (press and press == visit.press):
                 self._visitors.pressed(number)
         self._obey()
 
@@ -263,21 +264,21 @@ class Answering:
 
     async def _prepare(self, visit: Visit, offer: bytes) -> None:
         """Open the leg, answer the door's offer in a 183, and let pass what may."""
-        peer = self._desk.address(visit.door)
+        peer, client = self._desk.address(visit.door), self._desk.client(visit.door)
         visit.local = media_plan.local_address(peer)
         try:
-            async with asyncio.timeout(ENGINE_PATIENCE):
-                browser = media_plan.is_for_browser(offer)
-                visit.opened = await open_leg(self._desk, visit.leg, visit.local, browser)
+            dtls = media_plan.makes_keys_by_dtls(offer)
+            visit.opened = await open_leg(self._desk, visit.leg, visit.local, dtls, client)
             visit.has_leg = True
-        except (EngineError, TimeoutError) as error:
+        except EngineError as error:
             journal.warn("media", f"no picture: {error}")
         if visit.session.over:
             await self._close(visit)
             return
         try:
             place = media_plan.Place(visit.local, visit.opened, peer)
-            visit.answer, visit.streams = media_plan.answer(offer, place)
+            able = media_plan.able_for(client)
+            visit.answer, visit.streams = media_plan.answer(offer, place, able=able)
         except SdpError as error:
             journal.warn("sdp", f"an offer cannot be used: {error}")
             visit.session.reject(488, self._desk.now())
@@ -322,6 +323,7 @@ class Answering:
 
     def _accept(self, visit: Visit, now: float) -> None:
         visit.accepted = True
+        self._desk.hurry(visit.door, FAST)
         self._desk.publish({"event": "answered", "visit": visit.number, "door": self._desk.name_of(visit.door)})
         if visit.answer and not visit.session.over:
             visit.session.accept(visit.answer, now)

@@ -5,6 +5,9 @@ that node, which tells all of them what is attached to it, with
 
     {"about": "phones", "phones": [{"key": hex, "state": "ready"|"ringing"|"in_call"|"quiet", "age": seconds}]}
 
+A SIP client that this node knows is such a phone, too, with no socket but an address or a connection that it made;
+its line has a "client", as `calls.clients` describes it. A door station is told of in the same way.
+
 whenever a link comes up and whenever something changes. When two nodes name the same phone the younger attachment
 counts, and the other node lets go of it. A link that goes down takes the phones of its node with it.
 """
@@ -17,6 +20,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
 
+from meshdoor.calls.clients import Client
 from meshdoor.calls.overheard import Overheard
 from meshdoor.errors import AttachError, RemoteProtocolError
 from meshdoor.mesh.frames import State as Busy
@@ -24,14 +28,17 @@ from meshdoor.mesh.peer import Peer, State
 from meshdoor.node.house import House
 from meshdoor.node.notes import Note
 from meshdoor.node.web import Cut, Send, SipFlow
+from meshdoor.sip.flow import Flow
 from meshdoor.sip.uri import Uri
+from meshdoor.transport.links import link_flow
 from meshdoor.transport.websocket import WebSocketTransport, message_in
 from meshdoor.trust.attach import attachable
 from meshdoor.trust.permissions import Role
-from meshdoor.trust.roster import Roster
+from meshdoor.trust.roster import Member, Roster
 
 ABOUT: Final = "phones"
 MAX_PHONES: Final = 64  # at one node
+MAX_CLIENTS: Final = 24  # at one node: all of them must fit into one note
 MAX_AGE: Final = 1e9  # seconds
 STATES: Final = {Busy.FREE: State.READY, Busy.RINGING: State.RINGING, Busy.IN_CALL: State.IN_CALL}
 REATTACHED: Final = 0.5  # seconds that the age of an attachment may be out on its way
@@ -39,12 +46,17 @@ REATTACHED: Final = 0.5  # seconds that the age of an attachment may be out on i
 
 @dataclass(frozen=True, slots=True)
 class Whereabouts:
-    """Where a phone is attached, since when by the loop's clock, and how it is. `uri`: how it wants to be called."""
+    """Where a phone is attached, since when by the loop's clock, and how it is. `uri`: how it wants to be called.
+
+    `client`: it is a SIP client; `flow` then leads there, on the node that knows it.
+    """
 
     node: bytes
     since: float
     state: State = State.READY
     uri: Uri | None = None
+    client: Client | None = None
+    flow: Flow | None = None
 
 
 @dataclass(slots=True)
@@ -83,6 +95,7 @@ class Attachments:
         self._own_key = house.membership.identity.key
         self._transport = transport
         self._lines: dict[bytes, _Line] = {}
+        self._clients: dict[bytes, Whereabouts] = {}  # of this node
         self._elsewhere: dict[bytes, dict[bytes, Whereabouts]] = {}  # by node and phone
         self._quiet: set[bytes] = set()
         house.attached = self.seen
@@ -103,6 +116,43 @@ class Attachments:
         self._tell()
         return attachment
 
+    def place(self, key: bytes, client: Client, uri: Uri, flow: Flow) -> None:
+        """A SIP client can be reached from here, over this flow. Raises AttachError."""
+        attachable(self._house.membership.roster, key, time.time())
+        before = self._clients.get(key)
+        if before is None and len(self._clients) >= MAX_CLIENTS:
+            raise AttachError("Too many SIP clients are attached to this node.", "full")
+        state, since = (State.READY, _now()) if before is None else (before.state, before.since)
+        placed = self._clients[key] = Whereabouts(self._own_key, since, state, uri, client, flow)
+        if placed != before:
+            self._tell()
+
+    def host(self, key: bytes) -> None:
+        """A door station is reached through this node, which calls it on behalf of others."""
+        self._clients[key] = Whereabouts(self._own_key, _now(), flow=link_flow(self._own_key, self._own_key))
+        self._tell()
+
+    def displace(self, key: bytes) -> None:
+        """It can be reached no more."""
+        if self._clients.pop(key, None) is not None:
+            self._tell()
+
+    def occupy(self, key: bytes, busy: Busy) -> None:
+        """What a SIP client of this node does."""
+        found = self._clients.get(key)
+        if found is not None and found.state is not STATES[busy]:
+            self._clients[key] = replace(found, state=STATES[busy])
+            self._tell()
+
+    def client(self, key: bytes) -> Whereabouts | None:
+        """A SIP client of this node, if it can be reached."""
+        found = self.find(key) if key in self._clients else None
+        return None if found is None or found.flow is None else found
+
+    def serves(self, host: str) -> bool:
+        """Is a SIP client of this node at this address?"""
+        return any(placed.client is not None and placed.client.host == host for placed in self._clients.values())
+
     def is_here(self, key: bytes) -> bool:
         """Is a phone attached, to whichever node?"""
         return self.find(key) is not None
@@ -110,10 +160,12 @@ class Attachments:
     def find(self, key: bytes) -> Whereabouts | None:
         """Where a phone is attached; None if it is not, or may not be any more."""
         member = self._house.membership.roster.member(key)
-        if member is None or member.role is not Role.PHONE or member.expired(time.time()):
+        if member is None or not _is_attached(member) or member.expired(time.time()):
             return None
         if (line := self._lines.get(key)) is not None:
             return Whereabouts(self._own_key, line.since, self._state(key, line), line.uri)
+        if (placed := self._clients.get(key)) is not None:
+            return placed
         away = (phones[key] for phones in self._elsewhere.values() if key in phones)
         return max(away, key=lambda each: each.since, default=None)
 
@@ -122,7 +174,9 @@ class Attachments:
         found = self.find(peer.key)
         if found is None:
             return peer
-        return replace(peer, state=found.state, since=found.since, where=found.node, roster_in_step=True)
+        client = found.client
+        seen = replace(peer, state=found.state, since=found.since, where=found.node, roster_in_step=True)
+        return seen if client is None else replace(seen, media=str(client.keying), warning=client.warning)
 
     def set_quiet(self, key: bytes, quiet: bool) -> None:
         """Whether a phone is not to ring now."""
@@ -159,6 +213,9 @@ class Attachments:
                 attachable(self._house.membership.roster, key, time.time())
             except AttachError as error:
                 self._cut(key, error)
+        gone = self._clients.keys() - self._house.membership.roster.members.keys()
+        for key in gone:
+            self.displace(key)
 
     def _roster_changed(self, roster: Roster) -> None:
         self.look()
@@ -200,9 +257,14 @@ class Attachments:
 
     def _note(self) -> Note:
         now = _now()
-        phones = [
+        phones: list[dict[str, object]] = [
             {"key": key.hex(), "state": str(line.state), "age": round(now - line.since, 3)}
             for key, line in self._lines.items()
+        ]
+        phones += [
+            {"key": key.hex(), "state": str(placed.state), "age": round(now - placed.since, 3)}
+            | ({} if placed.client is None else {"client": placed.client.note()})
+            for key, placed in self._clients.items()
         ]
         return {"about": ABOUT, "phones": phones}
 
@@ -211,7 +273,7 @@ class Attachments:
         if member is None or member.role is not Role.SCREEN:
             raise RemoteProtocolError("no phone is attached to what is no screen")
         phones = note.get("phones")
-        if not isinstance(phones, list) or len(phones) > MAX_PHONES:
+        if not isinstance(phones, list) or len(phones) > MAX_PHONES + MAX_CLIENTS:
             raise RemoteProtocolError("phones that are no list")
         told = dict(_read(each, node) for each in phones)
         self._forget(node, told)
@@ -233,8 +295,13 @@ class Attachments:
         if not up:
             if self._elsewhere.pop(key, None):
                 self._house.phones_changed()
-        elif self._lines:
+        elif self._lines or self._clients:
             self._house.links.send_note(key, self._note())
+
+
+def _is_attached(member: Member) -> bool:
+    """Is it one that is reached through another member?"""
+    return member.role is Role.PHONE or (member.role is Role.DOOR and not member.linked)
 
 
 def _read(document: object, node: bytes) -> tuple[bytes, Whereabouts]:
@@ -247,7 +314,8 @@ def _read(document: object, node: bytes) -> tuple[bytes, Whereabouts]:
         raise RemoteProtocolError("a phone that is not described") from None
     if state is State.UNREACHABLE or not isinstance(age, int | float) or not 0 <= age <= MAX_AGE:
         raise RemoteProtocolError("a phone that is not attached")
-    return key, Whereabouts(node, _now() - age, state)
+    client = Client.read(given["client"]) if "client" in given else None
+    return key, Whereabouts(node, _now() - age, state, client=client)
 
 
 def _now() -> float:

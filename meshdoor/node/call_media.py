@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 
+from meshdoor.calls.clients import Client
 from meshdoor.calls.orders import Gates
 from meshdoor.errors import EngineError, SdpError
-from meshdoor.media import messages
+from meshdoor.media import plans
 from meshdoor.node import journal, media_plan
 from meshdoor.node.calling import Desk, open_leg
 from meshdoor.node.media_plan import NOTHING, Place, Streams, Wish
@@ -23,34 +24,42 @@ class CallMedia:
         self._desk = desk
         self._name = name
         self._place: Place | None = None
+        self._client: Client | None = None
         self._plan: MediaPlan | None = None  # what we offered last
         self._streams = NOTHING
-        self._gates: messages.Gates | None = None
-        self._flowing: tuple[Streams, messages.Gates | None] = (NOTHING, None)
+        self._gates: plans.Gates | None = None
+        self.able = media_plan.ABLE
+        self.source = ""  # the leg whose media are sent on, if not this node's own
+        self._flowing: tuple[Streams, plans.Gates | None] = (NOTHING, None)
 
     @property
     def streams(self) -> Streams:
         """Audio and video as they were agreed on last."""
         return self._streams
 
-    async def open(self, peer: bytes, browser: bool) -> bool:
-        """Open the leg towards a member; False, and it is said in the log, when that cannot be."""
-        host, engine = self._desk.address(peer), self._desk.engine
+    async def open(self, peer: bytes, dtls: bool) -> bool:
+        """Open the leg towards a member, with keys by DTLS if it is a browser or has offered that; False, and it is
+        said in the log, when that cannot be."""
+        host, engine, client = self._desk.address(peer), self._desk.engine, self._desk.client(peer)
         try:
             local = media_plan.local_address(host)
             async with asyncio.timeout(PATIENCE):
                 await engine.wait_ready()
-                opened = await open_leg(self._desk, self.leg, local, browser)
+                opened = await open_leg(self._desk, self.leg, local, dtls, client)
         except (EngineError, TimeoutError, OSError) as error:
             journal.warn("media", f"no call with {self._name}: {error}")
             return False
         self._place = Place(local, opened, host)
+        self._client = client
+        if client is not None:
+            fits = media_plan.able_for(client)
+            self.able = fits if self.able is media_plan.ABLE else self.able._replace(plain=fits.plain)
         return True
 
     def offer(self, wish: Wish) -> bytes:
         """The first offer of a call of ours, whose leg is open."""
         assert self._place is not None
-        self._plan = media_plan.offer(self._place.local, self._place.opened, wish)
+        self._plan = media_plan.offer(self._place.local, self._place.opened, wish, self._client)
         return media_plan.offer_body(self._plan)
 
     def offer_again(self, wish: Wish, before: bytes) -> bytes:
@@ -73,7 +82,7 @@ class CallMedia:
         """The answer to an offer, and what it makes of the streams: `take` them when it is sent. Raises SdpError."""
         if self._place is None:
             raise SdpError("there is no leg")
-        return media_plan.answer(offer, self._place, wish, before)
+        return media_plan.answer(offer, self._place, wish, before, self.able)
 
     def take(self, streams: Streams) -> None:
         """What was agreed on by an answer of ours."""
@@ -82,7 +91,7 @@ class CallMedia:
 
     def let(self, gates: Gates) -> None:
         """This may pass from now on."""
-        self._gates = messages.Gates(gates.microphone, gates.speaker, gates.picture)
+        self._gates = plans.Gates(gates.microphone, gates.speaker, gates.picture)
         self._desk.spawn(self._flow())
 
     def lost(self) -> None:
@@ -105,7 +114,7 @@ class CallMedia:
         before, self._flowing = self._flowing, (self._streams, self._gates)
         try:
             if before[0] != self._streams:
-                await self._desk.engine.start_leg(self._streams.start(self.leg, self._gates))
+                await self._desk.engine.start_leg(self._streams.start(self.leg, self._gates, self.source))
             elif before[1] != self._gates:
                 await self._desk.engine.gate(self.leg, self._gates)
         except EngineError as error:

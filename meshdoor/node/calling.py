@@ -2,19 +2,38 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from meshdoor.calls.clients import Client, Keying
 from meshdoor.config import IceServer
+from meshdoor.errors import EngineError
 from meshdoor.media.engine_client import Engine
-from meshdoor.media.messages import LegOpened
+from meshdoor.media.plans import Address
+from meshdoor.media.reports import LegOpened
+from meshdoor.mesh.wire import KEEP_ALIVE
 from meshdoor.sip.flow import Target
 from meshdoor.transport.endpoint import SipEndpoint
 
 FAST = 0.5  # seconds between keep-alives while somebody rings or talks: a loss shows within three
+CROWD = 16  # devices that are rung at that pace; of more, each gets fewer
 ENGINE_PATIENCE = 2.0  # seconds to wait for a media engine that starts, before it rings without a picture
 RETURN = 2.0  # seconds in which the link of who talks may come back
+
+
+def pace(rung: int) -> float:
+    """Seconds between keep-alives with each of so many devices that are rung."""
+    return FAST * max(1.0, rung / CROWD)
+
+
+def read_pace(text: str | None) -> float:
+    """The pace that a door asks for in its INVITE, which is never faster than a call's nor slower than at rest."""
+    try:
+        return min(max(FAST, float(text or FAST)), KEEP_ALIVE)
+    except ValueError:
+        return FAST
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +67,9 @@ class Desk(Protocol):
     def is_browser(self, key: bytes) -> bool:
         """Does this member take WebRTC, rather than SDES?"""
 
+    def client(self, key: bytes) -> Client | None:
+        """How this member wants its media, if it is a SIP client."""
+
     def findable(self) -> Findable:
         """How browsers find this node now."""
 
@@ -73,9 +95,22 @@ class Desk(Protocol):
         """Look again whether this node rings or talks."""
 
 
-async def open_leg(desk: Desk, leg: str, local: str, browser: bool) -> LegOpened:
-    """A leg from the address `local`; a browser may find others of this node. Raises EngineError."""
-    if not browser:
+async def open_leg(desk: Desk, leg: str, local: str, dtls: bool, client: Client | None = None) -> LegOpened:
+    """A leg from the address `local`. `dtls`: keys are made by DTLS, as all browsers want it, and as a client may have
+    offered; a browser may find other addresses of this node. Raises EngineError.
+
+    An engine that starts is waited for a little; one that is there and has much to do, for as long as it takes.
+    """
+    try:
+        async with asyncio.timeout(ENGINE_PATIENCE):
+            await desk.engine.wait_ready()
+    except TimeoutError:
+        raise EngineError("the media engine is not there yet") from None
+    if client is not None and (dtls or client.keying is Keying.DTLS):
+        return await desk.engine.open_dtls(leg, local)
+    if client is not None and client.stun is not None:
+        return await desk.engine.open_beyond(leg, local, Address(*client.stun))
+    if not dtls:
         return await desk.engine.open_leg(leg, local)
     findable = desk.findable()
     return await desk.engine.open_webrtc(leg, findable.addresses or (local,), findable.servers)

@@ -4,51 +4,65 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import secrets
-import time
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 from meshdoor.calls import plan
+from meshdoor.calls.clients import Client
 from meshdoor.calls.hosts import host_of
-from meshdoor.calls.policy import caller_of, policy_for
+from meshdoor.calls.names import Meant
+from meshdoor.calls.policy import policy_for
 from meshdoor.config import Config, IceServer
 from meshdoor.control import Json
-from meshdoor.errors import ConfigError, Refused, RemoteProtocolError
-from meshdoor.media import messages as media
+from meshdoor.errors import Refused, RemoteProtocolError
+from meshdoor.media import reports
 from meshdoor.media.engine_client import Engine
 from meshdoor.media.suites import suites
-from meshdoor.mesh.acceptor import listen
 from meshdoor.mesh.frames import State as Busy
+from meshdoor.mesh.peer import State as Presence
 from meshdoor.mesh.peers import Peer
-from meshdoor.node import journal
 from meshdoor.node.answering import Answering
 from meshdoor.node.attachments import Attachments
+from meshdoor.node.bridge import Bridges
+from meshdoor.node.button import Button
 from meshdoor.node.calling import Findable
+from meshdoor.node.comings import Comings
 from meshdoor.node.digits import Digits
 from meshdoor.node.house import House
 from meshdoor.node.introducing import camera, hello
+from meshdoor.node.listening import keep_certificate, listen_outside
 from meshdoor.node.media_events import MediaEvents
 from meshdoor.node.notes import Note
-from meshdoor.node.pressing import Press, Pressing
+from meshdoor.node.outsiders import Outsiders
+from meshdoor.node.press import Press
+from meshdoor.node.pressing import Pressing
+from meshdoor.node.provisioning import Gate
+from meshdoor.node.registrations import Registrations
 from meshdoor.node.relay import Relay
+from meshdoor.node.sip_events import Part, SipEvents
+from meshdoor.node.sip_identity import SipIdentity
+from meshdoor.node.sleepers import Sleepers
+from meshdoor.node.stations import Stations
 from meshdoor.node.talking import Settings, Talking
-from meshdoor.sip import events as sip
 from meshdoor.sip.core import Config as SipConfig
-from meshdoor.sip.flow import Flow, Target
-from meshdoor.sip.message import Request
+from meshdoor.sip.flow import Target
+from meshdoor.sip.media_control import MEDIA_CONTROL
 from meshdoor.sip.uri import SipUri
+from meshdoor.sip.validate import DEFAULT
 from meshdoor.transport.endpoint import SipEndpoint
 from meshdoor.transport.links import LinkTransport
-from meshdoor.transport.tcp import TcpTransport
-from meshdoor.transport.udp import UdpTransport, bind
+from meshdoor.transport.outside import Outside
 from meshdoor.transport.websocket import WebSocketTransport
-from meshdoor.trust.permissions import Permission, Role
+from meshdoor.trust.permissions import Role
 from meshdoor.trust.roster import Member, Roster
 
 LOGGER = logging.getLogger("meshdoor")
 MAX_LISTENERS = 16
+ABLE = replace(
+    DEFAULT, methods=(*DEFAULT.methods, "REGISTER"), content_types=(*DEFAULT.content_types, MEDIA_CONTROL)
+)
 
 Listener = Callable[[dict[str, Any]], None]
 
@@ -58,27 +72,36 @@ class CallService:
 
     endpoint: SipEndpoint
     engine: Engine
+    outside: Outside
 
-    def __init__(self, config: Config, house: House) -> None:
+    def __init__(self, config: Config, house: House, identity: SipIdentity | None = None) -> None:
         self._house = house
+        self._sip_identity = identity
         self._config = config
         self._listeners: list[Listener] = []
         self._tasks: asyncio.TaskGroup | None = None
         self._link = LinkTransport(house.membership.identity.key, self._send_sip)
         self._sockets = WebSocketTransport(house.membership.identity.key)
         self.attachments = Attachments(house, self._sockets)
-        self._linked: set[bytes] = set()
-        self._ringable: set[bytes] = set()
         self._engine_wanted = asyncio.Event()
-        self._browsers = False  # the engine was told of them
         self.pressing = Pressing(self, config.ring.timeout)
         self.answering = Answering(self)
-        self._policy = plan.Policy(frozenset(config.calls.auto_answer))
-        room = Settings(self._policy, camera(config, house.role) != "none", config.ring.timeout)
+        policy = plan.Policy(frozenset(config.calls.auto_answer))
+        room = Settings(policy, camera(config, house.role) != "none", config.ring.timeout)
         self.talking = Talking(self, room, self.answering.in_call)
+        self.bridges = Bridges(self, self.attachments)
+        self.registrations = Registrations(self, house, self.attachments)
+        self.stations = Stations(self, house, self.attachments, config.ring.timeout)
+        self.outsiders = Outsiders(self, config.accounts)
+        self.sleepers = Sleepers(config.sip.push_gateway, config.sip.push_secret_file, house)
+        self.registrations.sleepers = self.sleepers
+        house.outside_name = self.outsiders.name_of
+        self.button = Button(self, config, house, self.stations.peer_up)
         self.digits = Digits(self, (self.pressing, self.answering, self.talking))
+        self.comings = Comings(self, house, self._link)
         self._media = MediaEvents(self, house)
-        self.media_watchers: list[Callable[[media.Event], None]] = []  # told of all that the media engine tells
+        self._sip = SipEvents(self, policy)
+        self.media_watchers: list[Callable[[reports.Event], None]] = []  # told of all that the media engine tells
         house.on_sip = self._link.received
         house.on_peers = self._peers_changed
         house.membership.listen(self._roster_changed)
@@ -90,48 +113,44 @@ class CallService:
         """While the block lasts, this node can ring and be rung."""
         await asyncio.to_thread(suites)  # a press shall not wait for a file
         self.engine = Engine(hello(self._config, self._house.role, self._house.name), self._heard)
-        settings = SipConfig(user=str(self._house.role), policy=policy_for(self._caller))
-        self.endpoint = SipEndpoint(settings, self._sip_event)
+        settings = SipConfig(
+            user=str(self._house.role),
+            capabilities=ABLE,
+            policy=policy_for(self._sip.caller, self._sip.judge),
+            authorize=self.outsiders.authorize,
+        )
+        self.endpoint = SipEndpoint(settings, self._sip, self._sip.trusts)
+        self.endpoint.lost = self._sip.lost
         self.endpoint.add(self._link)
         self.endpoint.add(self._sockets)
         self._relay = self.endpoint.relay = Relay(self._house, self.attachments, self.endpoint.forward)
-        self._add_outside()
+        self.outside = await listen_outside(self._config, self._house, self._sip_identity)
+        for transport in self.outside.transports:
+            self.endpoint.add(transport)
         async with self.endpoint, asyncio.TaskGroup() as tasks:
             self._tasks = tasks
-            engine = tasks.create_task(self._run_engine())
+            beside = [tasks.create_task(self._run_engine())]
+            if self.outside.tls is not None and self._sip_identity is not None and self._house.role is Role.SCREEN:
+                pins = self.stations.certificates
+                kept = keep_certificate(self._house, self._sip_identity, self.outside.tls, pins)
+                beside.append(tasks.create_task(kept))
             self._peers_changed()
             try:
                 yield
             finally:
                 self._tasks = None
-                engine.cancel()
-
-    def _add_outside(self) -> None:
-        """UDP and TCP for devices outside the mesh, on one port; they are served what `calls.policy` says."""
-        hosts = ("127.0.0.1",) if self._config.mesh.interfaces == ("lo",) else ("", "::")
-        port = self._config.sip.port
-        try:
-            streams = listen(port, hosts)
-        except ConfigError as error:
-            journal.warn("port", f"SIP: {error}: using another")
-            streams = listen(0, hosts)
-        tcp = TcpTransport(streams)
-        self._house.sip_port = tcp.port
-        self.endpoint.add(tcp)
-        try:
-            self.endpoint.add(UdpTransport(bind(tcp.port, hosts)))
-        except ConfigError as error:
-            journal.warn("port", f"SIP over UDP: {error}; {error.hint}")
+                for task in beside:
+                    task.cancel()
 
     async def _run_engine(self) -> None:
         """The engine starts when there is somebody to show pictures to or to see them from, and stays."""
         await self._engine_wanted.wait()
         self._house.media = "starting"
         async with self.engine:
-            self._prepare_browsers()
+            self.comings.prepare_browsers()
             await asyncio.Event().wait()
 
-    def _heard(self, event: media.Event) -> None:
+    def _heard(self, event: reports.Event) -> None:
         self._media(event)
         for watcher in self.media_watchers:
             watcher(event)
@@ -148,18 +167,29 @@ class CallService:
         return asyncio.get_running_loop().time()
 
     def target(self, key: bytes) -> Target | None:
-        if key not in self._linked or (way := self._relay.way(key)) is None:
+        if key == self._house.membership.identity.key:
+            return self._link.target(key, "meshdoor")
+        if (party := self.outsiders.party(key)) is not None:
+            return party.way()
+        if not self.comings.linked(key) or (way := self._relay.way(key)) is None:
             return None
         user = "phone" if self.is_browser(key) else "meshdoor"
         return Target(way.uri or SipUri("sip", user, None, host_of(key)), way.flow)
 
     def address(self, key: bytes) -> str:
-        node = self._node_of(key)
+        client = self.client(key)
+        if client is not None:
+            return client.host
+        node = self.node_of(key)
         return next((link.address.host for link in self._house.links.links() if link.key == node), "")
 
     def is_browser(self, key: bytes) -> bool:
         member = self.roster.member(key)
-        return member is not None and member.role is Role.PHONE
+        return member is not None and member.role is Role.PHONE and self.client(key) is None
+
+    def client(self, key: bytes) -> Client | None:
+        found = self.attachments.find(key)
+        return self.outsiders.client(key) if found is None else found.client
 
     def findable(self) -> Findable:
         servers = tuple(IceServer.parse(text) for text in self._config.web.ice_servers)
@@ -167,17 +197,23 @@ class CallService:
 
     def hurry(self, key: bytes, interval: float | None) -> None:
         """Until nothing is on with that member any more, nor with a phone that is reached over the same link."""
-        node = self._node_of(key)
+        if self.outsiders.party(key) is not None:
+            return
+        node = self.node_of(key)
         same = [node, *(peer.key for peer in self._house.everyone() if peer.where == node)]
-        if interval is not None or not any(map(self._involves, same)):
+        if interval is not None or not any(map(self.involves, same)):
             self._house.links.hurry(node, interval)
 
     def note(self, key: bytes, note: dict[str, Any]) -> None:
-        self._house.links.send_note(key, note)
+        node = self.node_of(key)
+        if node == self._house.membership.identity.key:
+            asyncio.get_running_loop().call_soon(self._house.note, node, note)
+        else:
+            self._house.links.send_note(node, note)
 
     def name_of(self, key: bytes) -> str:
         member = self.roster.members.get(key) or self.roster.revoked.get(key)
-        return member.name if member is not None else ""
+        return member.name if member is not None else self.outsiders.name_of(key)
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         if self._tasks is None:
@@ -199,19 +235,13 @@ class CallService:
                 self.talking.yield_sound()
         self._house.set_busy(max(states))
 
-    def ring(self) -> Json:
-        """Somebody pressed the button of this door. Raises Refused."""
-        roster, key = self._house.membership.roster, self._house.membership.identity.key
-        if not roster.may(key, Permission.RING):
-            raise Refused(f"a {self._house.role} does not ring", "the button is at a door")
-        asked = plan.who_rings(self.peers(), key)
-        press = self.pressing.ring(secrets.token_hex(8), asked.rung)
-        journal.say("pressed", f"ringing {', '.join(map(self.name_of, asked.rung)) or 'nobody'}", press=press.id)
-        return {
-            "press": press.id,
-            "rings": [self.name_of(peer) for peer in asked.rung],
-            "silent": [{"name": silent.name, "why": silent.why} for silent in asked.silent],
-        }
+    def ring(self, meant: Meant | None = None) -> Json:
+        """Somebody pressed the button of this door, for everybody or for some. Raises Refused."""
+        return self.button.press(meant)
+
+    def found(self, key: bytes) -> None:
+        """There is a way to somebody outside now."""
+        self.button.found(key)
 
     def answer(self, visit: int | None, call: int | None) -> Json:
         """Answer what rings here, a visitor before anybody else. Raises Refused."""
@@ -247,6 +277,13 @@ class CallService:
             "calls": self.talking.rows(),
         }
 
+    def gate(self) -> Gate:
+        """Where SIP clients register. Raises Refused."""
+        tls = self.outside.tls
+        if tls is None or self._sip_identity is None:
+            raise Refused("no SIP client can register here", "do it on a screen")
+        return Gate(self._sip_identity.host, tls.port)
+
     def want_engine(self) -> None:
         """A person is about to need it."""
         self._engine_wanted.set()
@@ -279,52 +316,32 @@ class CallService:
         if not isinstance(call, str):
             raise RemoteProtocolError("a picture of no call")
         self.pressing.picture_shown(key, call)
+        self.stations.picture_shown(key, call)
 
     def _knocked(self, key: bytes, note: Note) -> None:
-        self.answering.knocked(key)
+        press = note.get("press")
+        self.answering.knocked(key, press if isinstance(press, str) else "")
 
-    def _invited(self, event: sip.IncomingInvite) -> None:
-        """What the caller may is what the roster says."""
-        caller = self._caller(event.request, event.flow)
-        itself = self._house.membership.itself
-        if caller is None or itself is None:
-            event.session.reject(plan.FORBIDDEN, self.now())
-            return
-        page = event.request.headers.get("Meshdoor-Call") == "page"
-        busy = self.talking.engaged or self.visitor_talks()
-        received = plan.receive(itself, caller, self._policy, page=page, busy=busy)
-        if received.answer is plan.Answer.REFUSE:
-            journal.warn("call", f"a call of {caller.name} was refused: {received.why}", member=caller.name)
-            event.session.reject(received.status, self.now())
-        elif received.kind is plan.Kind.VISITOR:
-            self.answering.invited(event, caller)
-        else:
-            self._engine_wanted.set()
-            self.talking.invited(event, caller, received)
-
-    def _caller(self, request: Request, flow: Flow) -> Member | None:
-        return caller_of(request, flow, self.roster, time.time())
-
-    def _node_of(self, key: bytes) -> bytes:
+    def node_of(self, key: bytes) -> bytes:
         """Over whose link a member is reached."""
         found = self.attachments.find(key)
         return key if found is None else found.node
 
-    def _involves(self, key: bytes) -> bool:
-        return any(part.involves(key) for part in (self.pressing, self.answering, self.talking))
+    def doors(self) -> list[tuple[bytes, Pressing]]:
+        """The presses that this node carries out: its own, and those of its stations."""
+        return [(self._house.membership.identity.key, self.pressing), *self.stations.pressings()]
 
-    def dismiss(self) -> None:
-        """End what is on with phones that were revoked, and with guests whose time is over."""
-        now = time.time()
-        guests = [member for member in self.roster.members.values() if member.expired(now)]
-        for member in (*self.roster.revoked.values(), *guests):
-            if member.role is Role.PHONE and self._tasks is not None and self._involves(member.key):
-                self.pressing.dismissed(member.key)
-                self.talking.dismissed(member.key)
-        self.attachments.look()
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """What carries out the calls, in the order in which they are asked."""
+        return self.bridges, self.stations, self.pressing, self.answering, self.talking
+
+    def involves(self, key: bytes) -> bool:
+        """Is something on with this member?"""
+        return self._tasks is not None and any(part.involves(key) for part in self.parts)
 
     def _roster_changed(self, roster: Roster) -> None:
-        self.dismiss()
+        self.comings.dismiss()
 
     def _told(self, row: Json) -> Json:
         if row is None:
@@ -338,46 +355,24 @@ class CallService:
     def peers(self) -> list[Peer]:
         return self._house.everyone() if self._house.settled else []
 
+    def everyone(self) -> list[Peer]:
+        """All members as they are now, this node included."""
+        itself = self.itself
+        if itself is None:
+            return self.peers()
+        return [*self.peers(), Peer(itself.key, itself, Presence.READY, 0.0, "", None, None, True, None, True)]
+
     def _send_sip(self, key: bytes, message: bytes) -> bool:
+        """What this node rings for others rings here, too: it calls itself like everybody else."""
+        if key == self._house.membership.identity.key:
+            asyncio.get_running_loop().call_soon(self._link.received, key, message)
+            return True
         return self._house.links.send_sip(key, message)
 
     def _peers_changed(self) -> None:
-        """Links and phones came or went."""
-        if self._tasks is None:
-            return  # it looks when it runs
-        linked = {peer.key for peer in self.peers() if peer.state != "unreachable"}
-        for key in self._linked - linked:
-            self.pressing.peer_down(key)
-            self.answering.peer_down(key)
-            self._link.lost(key)
-            self.talking.peer_down(key)
-        self._linked = linked
-        before = self._ringable
-        self._ringable = set(plan.who_rings(self.peers(), self._house.membership.identity.key).rung)
-        for key in self._ringable - before:
-            self.pressing.peer_up(key)
-        if any(self._needs_media(peer) for peer in self.peers()):
-            self._engine_wanted.set()
-        self._prepare_browsers()
+        if self._tasks is not None:  # else it looks when it runs
+            self.comings.look()
 
-    def _prepare_browsers(self) -> None:
-        """Where phones belong to the home, the first of them shall not wait for what it needs."""
-        if not self._browsers and any(self.is_browser(key) for key in self.roster.members):
-            self._browsers = True
-            self.spawn(self.engine.prepare())
-
-    def _needs_media(self, peer: Peer) -> bool:
-        if self._house.role is Role.DOOR:
-            return Permission.VIEW in peer.member.permissions
-        return self._house.role is Role.SCREEN and peer.member.role is Role.DOOR
-
-    def _sip_event(self, event: sip.Event) -> None:
-        if isinstance(event, sip.IncomingInvite):
-            self._invited(event)
-        elif isinstance(event, sip.SessionEvent):
-            _ = self.pressing.handle(event) or self.answering.handle(event) or self.talking.handle(event)
-        elif isinstance(event, sip.RequestReceived) and not self.digits.received(event):
-            self.endpoint.respond(event, 405, (("Allow", "INVITE, ACK, CANCEL, BYE, OPTIONS, PRACK, UPDATE, INFO"),))
 
 
 async def _guarded(work: Coroutine[Any, Any, None]) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 from meshdoor.errors import RemoteProtocolError
-from meshdoor.media.messages import FAILED, Device
+from meshdoor.media.reports import FAILED, Device
 from meshdoor.node import journal
 from meshdoor.node.notes import Note
 

@@ -49,6 +49,7 @@ class Setting:
     desk: Desk
     owner: Owner
     camera: bool = False
+    media: Callable[[Desk, str, str], CallMedia] = CallMedia
 
 
 class Conversation:
@@ -58,7 +59,7 @@ class Conversation:
         self.number = number
         self.call = call
         self.name = setting.desk.name_of(call.peer)
-        self.media = CallMedia(setting.desk, f"call-{number}", self.name)
+        self.media = setting.media(setting.desk, f"call-{number}", self.name)
         self.session: UacSession | UasSession | None = None
         self._desk = setting.desk
         self._owner = setting.owner
@@ -304,7 +305,7 @@ class Conversation:
 
     async def _prepare(self, session: UasSession, offer: bytes) -> None:
         """Open the leg and make the answer, which waits for who answers."""
-        has_leg = await self.media.open(self.call.peer, media_plan.is_for_browser(offer))
+        has_leg = await self.media.open(self.call.peer, media_plan.makes_keys_by_dtls(offer))
         if self.call.ending is not None or session.over:
             await self.media.close()
             return

@@ -4,11 +4,11 @@ The screen asks the door, for the person there or for a phone that is attached t
 becomes of it:
 
     {"about": "hand over", "call": Call-ID of the talk, "to": key}    and "for": the key of the phone
-    {"about": "handed over", "call", "state", "why"}
+    {"about": "handed over", "call", "door": its key, "state", "why"}
 
 `state` is "refused" (`why` is for a person) or "ringing"; after that it is how the ring ended, in the words of the ring
 ledger: "answered" when the other room talks now; else the talk goes on as it was, but for "cancelled": it is over. A
-door that does not know the call says nothing.
+door that does not know the call says nothing. For a door station the node speaks that rings for it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from meshdoor.node.arguments import Args
 from meshdoor.node.calls import CallService
 from meshdoor.node.house import House
 from meshdoor.node.notes import Note
-from meshdoor.node.pressing import Press
+from meshdoor.node.press import Press
+from meshdoor.node.pressing import Pressing
 from meshdoor.trust.permissions import Role
 from meshdoor.trust.roster import Member
 
@@ -52,8 +53,9 @@ WORDS: Final = {
 
 @dataclass(frozen=True, slots=True)
 class _Asked:
-    """At a door: the hand-over that is under way, and to whom it matters."""
+    """At a door: a hand-over that is under way, and to whom it matters."""
 
+    door: bytes
     node: bytes
     call: str
     giver: bytes
@@ -85,11 +87,12 @@ class HandOvers:
     def __init__(self, house: House, calls: CallService) -> None:
         self._house = house
         self._calls = calls
-        self._asked: _Asked | None = None
+        self._asked: dict[str, _Asked] = {}  # by press
         self._wishes: dict[str, _Wish] = {}
         house.notes.register(ASK, self._wanted)
         house.notes.register(TOLD, self._told)
         calls.pressing.handed.append(self._handed)
+        calls.stations.handed.append(self._handed)
 
     def table(self) -> dict[str, Verb]:
         """By name, for the control server."""
@@ -137,8 +140,8 @@ class HandOvers:
         note = {"about": ASK, "call": wish.call, "to": wish.taker.key.hex()}
         if wish.giver is not self._calls.itself:
             note["for"] = wish.giver.key.hex()
-        for door in wish.doors:
-            self._calls.note(door, note)
+        for node in {self._calls.node_of(door) for door in wish.doors}:
+            self._calls.note(node, note)
 
     async def _heard(self, wish: _Wish, patience: float) -> _Said:
         try:
@@ -150,15 +153,15 @@ class HandOvers:
         self._publish(said.state, names)
         return said
 
-    def _told(self, door: bytes, note: Note) -> None:
+    def _told(self, node: bytes, note: Note) -> None:
         """At a screen: a door says what becomes of it."""
-        call, state, why = note.get("call"), note.get("state"), note.get("why", "")
+        door, call, state, why = _key(note.get("door")), note.get("call"), note.get("state"), note.get("why", "")
         if not isinstance(call, str) or not isinstance(state, str) or state not in STATES:
             raise RemoteProtocolError("a hand-over of which nothing is said")
         if not isinstance(why, str) or len(why) > MAX_WHY or not why.isprintable():
             raise RemoteProtocolError("a reason that cannot be shown")
         wish = self._wishes.get(call)
-        if wish is not None and door in wish.doors and not wish.said.full():
+        if wish is not None and door in wish.doors and self._calls.node_of(door) == node and not wish.said.full():
             wish.said.put_nowait(_Said(door, state, why or ("it was refused" if state == REFUSED else "")))
 
     def _wanted(self, node: bytes, note: Note) -> None:
@@ -167,40 +170,42 @@ class HandOvers:
         if not isinstance(call, str) or len(call) > MAX_CALL:
             raise RemoteProtocolError("a hand-over of no call")
         giver = node if note.get("for") is None else _key(note["for"])
-        talk = next((each for each in self._calls.pressing.talks() if each.call_id == call), None)
-        if talk is None:
-            return
-        why = self._objection(node, giver, taker, talk.peer)
-        if not why and not self._calls.pressing.hand_over(taker):
+        for door, pressing in self._calls.doors():
+            talk = next((each for each in pressing.talks() if each.call_id == call), None)
+            if talk is not None and pressing.press is not None:
+                asked = _Asked(door, node, call, giver)
+                self._hand(asked, pressing, taker, self._objection(asked, taker, talk.peer))
+
+    def _hand(self, asked: _Asked, pressing: Pressing, taker: bytes, why: str) -> None:
+        if not why and not pressing.hand_over(taker):
             why = "the visitor is being handed over already"
-        asked = _Asked(node, call, giver)
         if why:
             self._answer(asked, REFUSED, why)
-            journal.warn("handover", f"{self._calls.name_of(giver)} may not hand over the visitor: {why}")
-            return
-        self._asked = asked
-        self._answer(asked, RINGING)
-        self._publish(RINGING, {"from": giver, "to": taker})
+            journal.warn("handover", f"{self._calls.name_of(asked.giver)} may not hand over the visitor: {why}")
+        elif pressing.press is not None:
+            self._asked[pressing.press.id] = asked
+            self._answer(asked, RINGING)
+            self._publish(RINGING, {"from": asked.giver, "to": taker})
 
-    def _objection(self, node: bytes, giver: bytes, taker: bytes, talker: bytes) -> str:
-        if giver != node:
-            found = self._calls.attachments.find(giver)
-            if found is None or found.node != node:
+    def _objection(self, asked: _Asked, taker: bytes, talker: bytes) -> str:
+        if asked.giver != asked.node:
+            found = self._calls.attachments.find(asked.giver)
+            if found is None or found.node != asked.node:
                 return "that phone is not attached there"
-        if giver != talker:
+        if asked.giver != talker:
             return "somebody else talks with the visitor"
-        own_key = self._house.membership.identity.key
-        return plan.no_hand_over(self._calls.roster, self._calls.peers(), own_key, giver, taker)
+        return plan.no_hand_over(self._calls.roster, self._calls.everyone(), asked.door, asked.giver, taker)
 
     def _handed(self, press: Press, command: HandedOver) -> None:
         """At a door: what became of it."""
-        asked, self._asked = self._asked, None
+        asked = self._asked.pop(press.id, None)
         if asked is not None:
             self._answer(asked, command.ending)
             self._publish(command.ending, {"from": asked.giver, "to": command.peer})
 
     def _answer(self, asked: _Asked, state: str, why: str = "") -> None:
-        note = {"about": TOLD, "call": asked.call, "state": str(state), "why": why[:MAX_WHY]}
+        door = asked.door.hex()
+        note = {"about": TOLD, "call": asked.call, "door": door, "state": str(state), "why": why[:MAX_WHY]}
         self._calls.note(asked.node, note)
 
     def _publish(self, state: str, whom: Mapping[str, bytes]) -> None:

@@ -28,7 +28,7 @@ from meshdoor.node.sharing import Sharing
 from meshdoor.ratelimit import LogLimiter
 from meshdoor.store.ledger import Ledger
 from meshdoor.store.ledgerfile import LedgerFile
-from meshdoor.trust.permissions import Permission
+from meshdoor.trust.permissions import Permission, Role
 
 MAX_INBOX = 256
 MAX_TOLD = 256
@@ -153,11 +153,20 @@ class History:
         if message is None:
             return
         record = PressRecord.parse(message.get("press"))
-        if record.door != key.hex() or not self._house.membership.roster.may(key, Permission.RING):
+        if not self._may_report(key, bytes.fromhex(record.door)):
             raise RemoteProtocolError("a press of another door")
         record = replace(record, at=_by_our_clock(record.at, message.get("age")))
         told = _keys(message.get("told"))
         self._later(lambda: self._put(record, told))
+
+    def _may_report(self, key: bytes, door: bytes) -> bool:
+        """A door for itself; for a station, which has no links of its own, a screen that adopts such."""
+        roster = self._house.membership.roster
+        teller, member = roster.member(key), roster.member(door)
+        if teller is None or member is None or not roster.may(door, Permission.RING):
+            return False
+        adopts = teller.role is Role.SCREEN and Permission.ADMIT in teller.permissions
+        return key == door or (adopts and member.role is Role.DOOR and not member.linked)
 
     def _told(self, key: bytes, note: Note) -> None:
         message = self._messages.receive(key, note)

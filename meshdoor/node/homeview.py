@@ -15,7 +15,7 @@ States are those of the status: ready, ringing, in call, joining, unreachable, a
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from typing import Final
 
 from meshdoor.calls.records import PressRecord
@@ -47,20 +47,29 @@ class HomeView:
 
     async def home(self) -> dict[str, Json]:
         """What all phones see alike. Raises StateError."""
-        members = [row for row in self._rows() if row["state"] != "revoked"]
+        return await self.home_with(await self.missed())
+
+    async def home_with(self, missed: Sized) -> dict[str, Json]:
+        """The same, to those who know already what `missed` gives."""
+        doors = [row for row in self._rows() if row["state"] != "revoked" and row["role"] == Role.DOOR]
         pictures = {} if self._history is None else await self._history.last_pictures()
         by_id = {device_id(bytes.fromhex(door)): press for door, press in pictures.items()}
         return {
             "home_name": self._house.membership.roster.home_name,
             "node": self._house.name,
-            "doors": [self._door(row, by_id.get(row["id"])) for row in members if row["role"] == Role.DOOR],
-            "members": [
-                {name: row.get(name) for name in ("id", "name", "role", "state")} | {"at": row.get("where")}
-                for row in members
-            ],
-            "missed": len(await self.missed()),
+            "doors": [self._door(row, by_id.get(row["id"])) for row in doors],
+            "members": self.members(),
+            "missed": len(missed),
             "can": CAN,
         }
+
+    def members(self) -> list[dict[str, Json]]:
+        """Who belongs to the home, and where they are now."""
+        return [
+            {name: row.get(name) for name in ("id", "name", "role", "state")} | {"at": row.get("where")}
+            for row in self._rows()
+            if row["state"] != "revoked"
+        ]
 
     async def missed(self) -> list[dict[str, Json]]:
         """The newest missed visitors that nobody has seen. Raises StateError."""

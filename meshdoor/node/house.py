@@ -10,7 +10,7 @@ import asyncio
 import contextlib
 import random
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -22,7 +22,9 @@ from meshdoor.mesh.interfaces import Interface
 from meshdoor.mesh.link import Links
 from meshdoor.mesh.mdns import Mdns
 from meshdoor.mesh.newcomers import Newcomer
+from meshdoor.mesh.outsiders import Outsider
 from meshdoor.mesh.peers import Peer, PeerTable
+from meshdoor.mesh.sip_service import SipService
 from meshdoor.node import journal
 from meshdoor.node.alarming import Alarming
 from meshdoor.node.condition import Conditions, Told
@@ -30,6 +32,7 @@ from meshdoor.node.membership import Membership
 from meshdoor.node.notes import Note, NoteRouter
 from meshdoor.node.pairing import PairingDesk
 from meshdoor.ratelimit import LogLimiter
+from meshdoor.sip.uri import SipUri
 from meshdoor.trust.identity import device_id
 from meshdoor.trust.permissions import Role
 from meshdoor.trust.roster import Roster
@@ -66,10 +69,14 @@ class House:
         self.conditions = Conditions(self)
         self.wired: Callable[[], Mapping[str, Told]] = dict  # how buttons, relays and sensors of this node are
         self.on_peers: Callable[[], None] = _ignore
+        self.outside_name: Callable[[bytes], str] = _no_name  # of who rings with the house and is no member
         self.attached: Callable[[Peer], Peer] = _as_it_is  # how a phone is, wherever it is attached
+        self.adopted: list[Callable[[], Iterable[SipUri]]] = []  # where the devices of others are that belong to it
+        self.by_code: Callable[[], Collection[bytes]] = tuple  # which clients of this node open by a code
         self.watchers: list[Callable[[], None]] = []  # told whenever a peer or this node looks different
         self.alarming = Alarming(self, config)
         self.sip_port = config.sip.port
+        self._advertised = config.sip.announce
         self.web_port: int | None = None
         self._tasks: asyncio.TaskGroup | None = None
         self._knocking = 0
@@ -105,6 +112,12 @@ class House:
         """Who can be paired from here."""
         return self.peers.newcomers() + self.peers.forgetful(_now())
 
+    def outsiders(self) -> list[Outsider]:
+        """SIP devices that announce themselves and were not adopted here."""
+        taken = {(uri.host, uri.port) for source in self.adopted for uri in source()}
+        found = [(SipUri.parse(outsider.uri), outsider) for outsider in self.mdns.outsiders()]
+        return [outsider for uri, outsider in found if (uri.host, uri.port) not in taken]
+
     def announcement(self) -> Announcement:
         """What mDNS says of this node now."""
         roster = self.membership.roster
@@ -120,6 +133,14 @@ class House:
             pair=self.desk.open,
             name=self.desk.name if self.desk.open else "",
         )
+
+    def sip_service(self) -> SipService | None:
+        """What SIP clients of others are told of this node: doors and screens of a home, where the settings allow."""
+        itself = self.membership.itself
+        hosts = [host for host in self.addresses if not host.lower().startswith("fe80")]
+        if itself is None or itself.role not in (Role.DOOR, Role.SCREEN) or not hosts or not self._advertised:
+            return None
+        return SipService(itself.device_id, str(itself.role), itself.name, hosts[0], self.sip_port)
 
     async def run(self) -> None:
         """Keep the links up until cancelled."""
@@ -151,6 +172,7 @@ class House:
             if self.addresses:
                 said = self.announcement()
                 await self.mdns.announce(said)
+                self.mdns.advertise(self.sip_service(), self.addresses)
                 await self._has_changed(said)
             else:
                 await self._stale.wait()
@@ -181,7 +203,7 @@ class House:
         """Until it has heard its peers, a node that starts cannot know whether its roster is the newest."""
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SETTLE_DEADLINE):
-                while not all(peer.roster_in_step for peer in self.peers.peers() if peer.member.role is not Role.PHONE):
+                while not all(peer.roster_in_step for peer in self.peers.peers() if peer.member.linked):
                     self._news.clear()
                     await self._news.wait()
         self.settled = True
@@ -364,6 +386,10 @@ def _now() -> float:
 
 def _ignore(*_: object) -> None:
     """Nobody listens yet."""
+
+
+def _no_name(key: bytes) -> str:
+    return ""
 
 
 def _as_it_is(peer: Peer) -> Peer:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from meshdoor.config import Config
 from meshdoor.media import messages as media
+from meshdoor.media import plans
 from meshdoor.media.screens import has_screen
 from meshdoor.trust.permissions import Role
 
@@ -20,9 +21,9 @@ def hello(config: Config, role: Role, name: str) -> media.Hello:
         echo=config.sound.echo,
         display=display(config, role),
         out_dir=devices.out_dir or None,
-        video=media.VideoFormat(devices.width, devices.height, devices.fps, devices.bitrate),
+        video=plans.VideoFormat(devices.width, devices.height, devices.fps, devices.bitrate),
         pictures=config.camera,
-        wall=media.WallFormat(screen.window, screen.rotate, screen.font),
+        wall=plans.WallFormat(screen.window, screen.rotate, screen.font),
     )
 
 

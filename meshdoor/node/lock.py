@@ -183,7 +183,7 @@ class LockService:
         roster = self._membership.roster
         member = roster.members.get(verdict.opener) or roster.revoked.get(verdict.opener)
         name = member.name if member is not None else device_id(verdict.opener)
-        who = f"{verdict.person} at {name}" if verdict.person and verdict.person != name else name
+        who = name_of(verdict.person, name)
         log = journal.say if result.is_open else journal.warn
         log("lock", f"{who} asked to open: {result}", member=name, person=verdict.person, result=str(result))
         self._audit(
@@ -197,6 +197,13 @@ class LockService:
                 simulated=self._actuator.simulated,
             )
         )
+
+
+def name_of(person: str, member: str) -> str:
+    """Who it was, as people say it: `Grandmother at Hall`, `Hall`, `Old tablet, by code`."""
+    if not person or person == member:
+        return member
+    return person if person.startswith(f"{member}, ") else f"{person} at {member}"
 
 
 def _ignore(_: bool) -> None:

@@ -5,6 +5,7 @@ decrypt the winner's call). A screen answers. What both agreed on becomes the pl
 of a session go on with its keys, so that what flows is not disturbed.
 
 A leg to a browser is opened as such, and then all this is WebRTC: one transport for both media, keys by DTLS.
+What a SIP client takes is a matter of its own (`calls.clients`).
 """
 
 from __future__ import annotations
@@ -14,17 +15,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
+from meshdoor.calls.clients import Client, Keying
 from meshdoor.errors import SdpError
-from meshdoor.media.messages import Address, Gates, IceDescription, IceRemote, LegOpened, StartLeg, StreamPlan
-from meshdoor.media.suites import suites
+from meshdoor.media.messages import StartLeg
+from meshdoor.media.plans import Address, DtlsRemote, Gates, IceDescription, IceRemote, StreamPlan
+from meshdoor.media.reports import LegOpened, Seen
+from meshdoor.media.suites import CM, suites
 from meshdoor.rtp.srtp_keys import MasterKey
 from meshdoor.sdp.answer import Answer, Capabilities, TrackCapability, answer_offer
-from meshdoor.sdp.attributes import Direction, Fingerprint
-from meshdoor.sdp.bundle import DTLS, Bundle, Setup
+from meshdoor.sdp.attributes import Direction, Fingerprint, Rtcp
+from meshdoor.sdp.bundle import DTLS, DTLS_PROFILES, Bundle, Setup
 from meshdoor.sdp.codec import TELEPHONE_EVENT, Codec, codecs_of
 from meshdoor.sdp.crypto import Crypto
 from meshdoor.sdp.description import Media, SessionDescription
-from meshdoor.sdp.negotiation import SAVPF, MediaPlan, Track, TrackPlan, cryptos_of, remote_direction
+from meshdoor.sdp.dtls import Dtls
+from meshdoor.sdp.negotiation import AVP, AVPF, SAVP, SAVPF, MediaPlan, Track, TrackPlan, cryptos_of, remote_direction
 from meshdoor.sdp.offer import apply_answer, make_offer
 from meshdoor.transport.addresses import towards
 
@@ -51,8 +56,9 @@ class Streams(NamedTuple):
     video: StreamPlan | None = None
     ice: IceRemote | None = None
 
-    def start(self, leg: str, gates: Gates) -> StartLeg:
-        return StartLeg(leg, self.audio, self.video, gates, self.ice)
+    def start(self, leg: str, gates: Gates, source: str = "") -> StartLeg:
+        """`source`: the leg whose media are sent on."""
+        return StartLeg(leg, self.audio, self.video, gates, self.ice, source)
 
 
 NOTHING = Streams()
@@ -64,6 +70,23 @@ class Wish:
 
     audio: Direction
     video: Direction
+
+
+class Able(NamedTuple):
+    """What this end can do of each medium. `plain`: in the clear, too."""
+
+    audio: tuple[Codec, ...] = AUDIO
+    video: tuple[Codec, ...] = VIDEO
+    plain: bool = False
+
+
+ABLE = Able()
+TO_CLIENT = Able(video=BROWSER_VIDEO)  # Linphone offers H.264 without fragments, and VP8
+
+
+def able_for(client: Client | None) -> Able:
+    """What may be agreed on with this client; with a member that is none, what members do."""
+    return ABLE if client is None else TO_CLIENT._replace(plain=client.keying is Keying.PLAIN)
 
 
 PRESSED = Wish(Direction.SENDRECV, Direction.SENDONLY)  # a door that rings
@@ -79,16 +102,48 @@ def local_address(peer: str) -> str:
         return NOWHERE
 
 
-def offer(local: str, opened: LegOpened | None, wish: Wish = PRESSED) -> MediaPlan:
+def offer(
+    local: str, opened: LegOpened | None, wish: Wish = PRESSED, client: Client | None = None
+) -> MediaPlan:
     """What we offer on one leg, under fresh keys. Without a leg (no media engine) it rings with nothing to see."""
-    audio_port, video_port = (opened.audio_port, opened.video_port) if opened else (NO_PORT, NO_PORT)
     if opened is not None and opened.ice is not None:
         return MediaPlan(_bare(local), _browser_tracks(opened, opened.ice, wish), secrets.randbits(62))
-    tracks = (
-        _track("audio", audio_port, AUDIO, wish.audio if opened else Direction.INACTIVE),
-        _track("video", video_port, VIDEO, wish.video if opened else Direction.INACTIVE),
-    )
-    return MediaPlan(_bare(local), tracks, secrets.randbits(62))
+    if opened is None:
+        wish = Wish(Direction.INACTIVE, Direction.INACTIVE)
+    sound, pictures = _seen(local, opened)
+    tracks = (_track("audio", sound, AUDIO, wish.audio), _track("video", pictures, VIDEO, wish.video))
+    if client is not None:
+        dtls = opened.fingerprint if opened is not None else ""
+        tracks = (
+            _for_client(tracks[0], client, dtls),
+            _for_client(replace(tracks[1], codecs=BROWSER_VIDEO), client, dtls),
+        )
+    return MediaPlan(_bare(sound.host), tracks, secrets.randbits(62))
+
+
+def _seen(local: str, opened: LegOpened | None) -> tuple[Seen, ...]:
+    """How audio and video look to the peer."""
+    if opened is not None and opened.seen:
+        return opened.seen
+    ports = (opened.audio_port, opened.video_port) if opened is not None else (NO_PORT, NO_PORT)
+    return tuple(Seen(local, port, port + 1) for port in ports)
+
+
+def _apart(seen: Seen) -> int | None:
+    """The port of RTCP, where it has to be told."""
+    return None if seen.rtcp_port == seen.port + 1 else seen.rtcp_port
+
+
+def _for_client(track: TrackPlan, client: Client, fingerprint: str) -> TrackPlan:
+    """Of the suites only the one that all clients have: an INVITE over UDP shall fit into a datagram."""
+    feedback = client.quirk.feedback
+    if client.keying is Keying.PLAIN:
+        return replace(track, profile=AVPF if feedback else AVP, cryptos=())
+    if fingerprint:
+        dtls = Dtls(Fingerprint.parse(fingerprint))
+        return replace(track, profile=DTLS, cryptos=(), dtls=dtls)
+    keys = (Crypto.generate(1, CM),)
+    return replace(track, profile=SAVPF if feedback else SAVP, cryptos=keys)
 
 
 def _browser_tracks(opened: LegOpened, ice: IceDescription, wish: Wish) -> tuple[TrackPlan, TrackPlan]:
@@ -116,8 +171,12 @@ def _track_again(said: SessionDescription, media: Media, wish: Wish) -> TrackPla
     codecs, keys = codecs_of(media), cryptos_of(media)
     mux = media.attribute("rtcp-mux") is not None
     plan = TrackPlan(media.kind, media.port, codecs, media.profile, keys, direction, rtcp_mux=mux)
-    if media.profile != DTLS or not media.port:
+    if (rtcp := media.attribute("rtcp")) is not None:
+        plan = replace(plan, rtcp_port=Rtcp.parse(rtcp).port)
+    if media.profile not in DTLS_PROFILES or not media.port:
         return plan
+    if media.attribute("ice-ufrag") is None:
+        return replace(plan, dtls=Dtls.of(said, media).with_setup(Setup.ACTPASS))
     bundle = Bundle.of(said, media).with_setup(Setup.ACTPASS)
     return replace(plan, bundle=bundle, mid=media.attribute("mid"), ssrc=_ssrc(media))
 
@@ -128,10 +187,10 @@ def _ssrc(media: Media) -> int | None:
     return int(said.partition(" ")[0]) if said else None
 
 
-def is_for_browser(body: bytes) -> bool:
-    """Does this offer ask for WebRTC? One that cannot be read asks for nothing."""
+def makes_keys_by_dtls(body: bytes) -> bool:
+    """Does this offer ask for DTLS-SRTP, as WebRTC does? One that cannot be read asks for nothing."""
     try:
-        return any(media.profile == DTLS for media in SessionDescription.parse(body).media)
+        return any(media.profile in DTLS_PROFILES for media in SessionDescription.parse(body).media)
     except SdpError:
         return False
 
@@ -143,9 +202,9 @@ def wants_sound_both_ways(body: bytes) -> bool:
     return Direction.SENDRECV in directions
 
 
-def _track(kind: str, port: int, codecs: tuple[Codec, ...], direction: Direction) -> TrackPlan:
+def _track(kind: str, seen: Seen, codecs: tuple[Codec, ...], direction: Direction) -> TrackPlan:
     keys = tuple(Crypto.generate(tag, suite) for tag, suite in enumerate(suites(), 1))
-    return TrackPlan(kind, port, codecs, SAVPF, keys, direction, rtcp_mux=True)
+    return TrackPlan(kind, seen.port, codecs, SAVPF, keys, direction, rtcp_mux=True, rtcp_port=_apart(seen))
 
 
 def offer_body(plan: MediaPlan) -> bytes:
@@ -168,7 +227,9 @@ class Place:
     peer: str
 
 
-def answer(body: bytes, place: Place, wish: Wish = RUNG, before: bytes = b"") -> tuple[bytes, Streams]:
+def answer(
+    body: bytes, place: Place, wish: Wish = RUNG, before: bytes = b"", able: Able = ABLE
+) -> tuple[bytes, Streams]:
     """The answer to the offer in `body`, and audio and video as agreed. Raises SdpError where nothing fits.
 
     `before` is our last description of this session, if there was one.
@@ -176,16 +237,21 @@ def answer(body: bytes, place: Place, wish: Wish = RUNG, before: bytes = b"") ->
     said = SessionDescription.parse(before) if before else None
     session_id, version = _origin(said) if said else (secrets.randbits(62), 0)
     keys = {media.kind: cryptos_of(media) for media in said.media} if said else {}
-    ports = {"audio": place.opened.audio_port, "video": place.opened.video_port}
-    wishes = {"audio": (AUDIO, wish.audio), "video": (VIDEO, wish.video)}
+    sound, pictures = _seen(place.local, place.opened)
+    wishes = {"audio": (sound, able.audio, wish.audio), "video": (pictures, able.video, wish.video)}
     tracks = tuple(
-        TrackCapability(kind, ports[kind], codecs, suites(), plain=False, direction=direction, kept=keys.get(kind, ()))
-        for kind, (codecs, direction) in wishes.items()
+        TrackCapability(
+            kind, seen.port, codecs, suites(), able.plain, way, kept=keys.get(kind, ()), rtcp_port=_apart(seen)
+        )
+        for kind, (seen, codecs, way) in wishes.items()
     )
     if place.opened.ice is not None:
         tracks = _for_browser(tracks, place.opened, _kept(said, _bundle(place.opened.ice)))
-    able = Capabilities(_bare(place.local), tracks, session_id, version + 1)
-    made: Answer = answer_offer(SessionDescription.parse(body), able)
+    elif place.opened.fingerprint:
+        dtls = Dtls(Fingerprint.parse(place.opened.fingerprint))
+        tracks = tuple(replace(track, suites=(), dtls=_part(said, track.kind, dtls)) for track in tracks)
+    capable = Capabilities(_bare(sound.host), tracks, session_id, version + 1)
+    made: Answer = answer_offer(SessionDescription.parse(body), capable)
     if made.is_empty:
         raise SdpError("nothing in the offer can be used here")
     return bytes(made.description), _streams(made.tracks, place.peer, offered=False)
@@ -197,8 +263,13 @@ def _for_browser(
     audio, video = tracks
     return (
         replace(audio, suites=(), bundle=bundle, ssrc=opened.audio_ssrc),
-        replace(video, suites=(), bundle=bundle, ssrc=opened.video_ssrc, codecs=BROWSER_VIDEO),
+        replace(video, suites=(), bundle=bundle, ssrc=opened.video_ssrc, codecs=_browser_video(video.codecs)),
     )
+
+
+def _browser_video(codecs: tuple[Codec, ...]) -> tuple[Codec, ...]:
+    """What a camera of ours can give; what is sent on of others is as it is."""
+    return BROWSER_VIDEO if codecs is VIDEO else codecs
 
 
 def _kept(said: SessionDescription | None, bundle: Bundle) -> Bundle:
@@ -207,6 +278,15 @@ def _kept(said: SessionDescription | None, bundle: Bundle) -> Bundle:
         return bundle
     setup = Bundle.of(said, next(media for media in said.media if media.port)).setup
     return bundle.with_setup(Setup.PASSIVE if setup is Setup.ACTPASS else setup)
+
+
+def _part(said: SessionDescription | None, kind: str, dtls: Dtls) -> Dtls:
+    """Our part in the association of a medium that there is already, as `_kept` has it."""
+    media = next((each for each in said.media if each.kind == kind and each.port), None) if said is not None else None
+    if said is None or media is None:
+        return dtls
+    setup = Dtls.of(said, media).setup
+    return dtls.with_setup(Setup.PASSIVE if setup is Setup.ACTPASS else setup)
 
 
 def _origin(said: SessionDescription) -> tuple[int, int]:
@@ -253,7 +333,15 @@ def _stream(track: Track, peer: str) -> StreamPlan:
         rx_key=_key(track.remote_crypto),
         rtcp=None if track.rtcp_mux else Address(_scoped(track.rtcp_address, peer), track.rtcp_port),
         feedback=track.send.feedback,
+        dtls=_dtls(track),
     )
+
+
+def _dtls(track: Track) -> DtlsRemote | None:
+    ours, theirs = track.local_dtls, track.remote_dtls
+    if ours is None or theirs is None:
+        return None
+    return DtlsRemote(str(theirs.fingerprint), client=Setup.ACTIVE is ours.setup or Setup.PASSIVE is theirs.setup)
 
 
 def _key(crypto: Crypto | None) -> MasterKey | None:

@@ -79,6 +79,14 @@ class Membership:
         self._changed()
         return self.roster.members[key]
 
+    def admit_station(self, key: bytes, name: str, now: float) -> Member:
+        """Admit a door station, which has no links of its own. Raises Refused."""
+        self.check_may_admit("let a door station in")
+        admit = Admit(key, b"", self._free_name(name, key), Role.DOOR, DEFAULTS[Role.DOOR])
+        self.history.admit(self.identity, admit, int(now))
+        self._changed()
+        return self.roster.members[key]
+
     def revoke(self, text: str, now: float) -> Member:
         """Revoke the member of that name or id. Raises Refused, NotFound."""
         self.check_may_admit("revoke a member")

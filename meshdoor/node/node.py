@@ -7,59 +7,61 @@ import contextlib
 import gc
 import signal
 import socket
-import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Coroutine, Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 
-from meshdoor.config import Config, check_name
+from meshdoor.config import Config
 from meshdoor.control import Json
 from meshdoor.control.server import Verb, serve
-from meshdoor.errors import ConfigError, MeshdoorError, PairingError, StateError, StatementError, UserError
+from meshdoor.errors import ConfigError, MeshdoorError, StateError, StatementError
 from meshdoor.mesh import interfaces as network
 from meshdoor.mesh.acceptor import listen
-from meshdoor.mesh.announcement import instance_name
 from meshdoor.mesh.link import Links
 from meshdoor.mesh.mdns import Mdns
 from meshdoor.mesh.peers import PeerTable
 from meshdoor.node import hardware, journal, systemd
 from meshdoor.node.accounts import Accounts
+from meshdoor.node.adopted import Adopted
+from meshdoor.node.beginning import Beginning
 from meshdoor.node.calls import CallService
 from meshdoor.node.devices import Devices
+from meshdoor.node.dialling import Dialling
 from meshdoor.node.handover import HandOvers
 from meshdoor.node.history import History
 from meshdoor.node.homeview import HomeView
 from meshdoor.node.house import House
 from meshdoor.node.introducing import has_wall
-from meshdoor.node.lock import Audit
+from meshdoor.node.lock import Audit, LockService
 from meshdoor.node.membership import Membership
+from meshdoor.node.openers import Kept
 from meshdoor.node.opening import Openings, lock_of
 from meshdoor.node.pairing import PairingDesk
 from meshdoor.node.phone_part import LoadWeb, Parts, PhonePart
+from meshdoor.node.pipe_part import run_pipe
 from meshdoor.node.recall import HistoryVerbs
-from meshdoor.node.reporting import Reporting, opening_of, tell_opening
+from meshdoor.node.reporting import Reporting, StationReports, opening_of, tell_opening
 from meshdoor.node.ringing import CallVerbs
+from meshdoor.node.sip_identity import SipIdentity
 from meshdoor.node.sounding import Sounding
+from meshdoor.node.station_lock import CodeActuator
 from meshdoor.node.status import describe
-from meshdoor.node.terminal import typed_line
+from meshdoor.node.unlocking import open_for_clients
 from meshdoor.node.verbs import Verbs
 from meshdoor.node.wall import Parts as WallParts
 from meshdoor.node.wall import WallBoard
 from meshdoor.node.wallwishes import WallWishes
 from meshdoor.store.ledger import Ledger
 from meshdoor.store.state import LEDGER, StateDirectory, Table
-from meshdoor.trust.enrolment import MAX_FILE, Enrolment, Enrolments
+from meshdoor.trust.enrolment import Enrolments
 from meshdoor.trust.history import History as Statements
 from meshdoor.trust.identity import Identity
 from meshdoor.trust.permissions import Role
 
-OFFER_AFTER = 3.0  # seconds of listening after which there is no home in reach
 SAVE_PEERS = 30.0  # seconds between two looks whether an address is new; nothing is written when none is
-ENROL_RETRY = 5.0  # seconds, at first
-BOOT = (Path("/boot/firmware"), Path("/boot"))
-ENROLMENT = "meshdoor.enrol"
-ONCE = "It is tried again; a file that another device has used is good no more"
+CODE_PULSE = 3.0  # seconds in which a panel that was sent its code is sent no other
 
 
 def run_node(
@@ -108,7 +110,8 @@ class Node:
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._stop.set)
-        self._become(enrolment or self._find_enrolment())
+        beginning = Beginning(self._membership, self._desk, self._peers, self._state.path)
+        beginning.become(enrolment)
         async with contextlib.AsyncExitStack() as stack:
             house = self._house
             links = Links(self._membership.identity, house, _sockets(self._config))
@@ -117,17 +120,16 @@ class Node:
             self._load_peers()
             house.mdns = await stack.enter_async_context(Mdns(house.saw, house.lost, house.interfaces))
             devices = await stack.enter_async_context(Devices(self._config, house))
-            lock = lock_of(self._config, house, self._opened, devices.actuator())
-            devices.serve(lock)
-            if lock is not None:
-                await stack.enter_async_context(lock)
-            openings = Openings(house, lock)
-            calls = self._calls = CallService(self._config, house)
+            openings = Openings(house, await self._lock(stack, devices))
+            calls = self._calls = CallService(self._config, house, SipIdentity(self._config, house, self._state))
             handovers = HandOvers(house, calls)
             self._history = await self._keep_history(stack, calls)
             await stack.enter_async_context(calls.running())
             verbs_of_mesh = Verbs(house, time.time(), self._config.mesh.port)
             phones = self._phones(calls, openings, verbs_of_mesh, handovers)
+            adopted = await self._adopted(stack, calls, openings)
+            kept = Kept(self._table(Table.OPENERS), partial(self._state.save_table, Table.OPENERS))
+            openers = open_for_clients(calls, house, openings, kept, (adopted, phones))
             verbs = (
                 verbs_of_mesh.table()
                 | CallVerbs(calls).table()
@@ -135,43 +137,52 @@ class Node:
                 | openings.table()
                 | HistoryVerbs(house, self._history).table()
                 | phones.table()
+                | adopted.table(phones.desk)
+                | openers.table()
+                | calls.stations.table()
                 | devices.table()
                 | house.alarming.table()
             )
             wall = self._wall(calls, openings, verbs_of_mesh, verbs)
             sounding = self._sounding(calls, wall)
             await stack.enter_async_context(serve(self._state.path, verbs))
-            async with asyncio.TaskGroup() as tasks:
-                self._tasks = tasks
-                running = [
-                    tasks.create_task(house.run()),
-                    tasks.create_task(self._follow_interfaces()),
-                    tasks.create_task(self._keep_addresses()),
-                    tasks.create_task(systemd.feed_watchdog()),
-                    tasks.create_task(self._begin(enrolment, interactive)),
-                    tasks.create_task(phones.run()),
-                    tasks.create_task(devices.run(calls)),
-                    tasks.create_task(sounding.run()),
-                    tasks.create_task(calls.listen(sounding.heard)),
-                ]
-                if self._history is not None:
-                    running.append(tasks.create_task(self._history.run()))
-                if wall is not None:
-                    running.append(tasks.create_task(wall.run()))
-                self._greet()
-                await self._stop.wait()
-                systemd.notify("STOPPING=1")
-                for task in running:
-                    task.cancel()
+            beside = [phones.run(), adopted.run(), beginning.run(enrolment, interactive), *self._outside(calls)]
+            beside += [devices.run(calls), sounding.run(), calls.listen(sounding.heard)]
+            beside += [] if wall is None else [wall.run()]
+            await self._live(beside)
             self._save_peers()
         journal.say("stopped", "this node has stopped")
 
-    def _become(self, enrolment: Path | None) -> None:
-        """A newcomer with an enrolment is built as what it will be. A bad file is told of when it is used."""
-        if self._desk.open and enrolment is not None:
-            with contextlib.suppress(ConfigError):
-                read = _read_enrolment(enrolment)
-                self._desk.name, self._desk.role = read.name, read.role
+    async def _lock(self, stack: contextlib.AsyncExitStack, devices: Devices) -> LockService | None:
+        """The lock of this node, if it is one."""
+        lock = lock_of(self._config, self._house, self._opened, devices.actuator())
+        devices.serve(lock)
+        return None if lock is None else await stack.enter_async_context(lock)
+
+    async def _live(self, beside: list[Coroutine[Any, Any, None]]) -> None:
+        """Until told to stop."""
+        work = [self._house.run(), self._follow_interfaces(), self._keep_addresses(), systemd.feed_watchdog(), *beside]
+        if self._history is not None:
+            work.append(self._history.run())
+        async with asyncio.TaskGroup() as tasks:
+            self._tasks = tasks
+            running = [tasks.create_task(each) for each in work]
+            self._greet()
+            await self._stop.wait()
+            systemd.notify("STOPPING=1")
+            for task in running:
+                task.cancel()
+
+    async def _adopted(self, stack: contextlib.AsyncExitStack, calls: CallService, openings: Openings) -> Adopted:
+        """The SIP clients and door stations that this node knows; a station with a code is a lock of this node."""
+        stations = calls.stations
+        code_lock = LockService(self._membership, CodeActuator(stations), "", CODE_PULSE, self._opened)
+        stations.opens = partial(openings.take, await stack.enter_async_context(code_lock))
+        stations.load(self._table(Table.STATIONS), partial(self._state.save_table, Table.STATIONS))
+        saved = partial(self._state.save_table, Table.ADOPTED)
+        adopted = Adopted(self._house, calls, self._table(Table.ADOPTED), saved)
+        self._house.adopted += (adopted.uris, stations.uris)
+        return adopted
 
     async def _keep_history(self, stack: contextlib.AsyncExitStack, calls: CallService) -> History | None:
         """A screen keeps the history; a door tells the screens, and keeps nothing itself."""
@@ -189,6 +200,10 @@ class Node:
             return None
         history = History(self._house, ledger, self._state.path, calls.snapshot)
         calls.answering.snap = history.snap
+        reports = StationReports(self._house)
+        calls.stations.begun.append(reports.begun)
+        calls.stations.answered.append(reports.answered)
+        calls.stations.over.append(reports.over)
         return history
 
     def _phones(self, calls: CallService, openings: Openings, verbs: Verbs, handovers: HandOvers) -> PhonePart:
@@ -199,10 +214,22 @@ class Node:
         known = self._config, self._state, self._house, calls.listen, openings, self._history
         parts = Parts(*known, rows, handovers.of_phone)
         part = PhonePart(parts, calls.attachments, self._table(Table.PHONES), self._load_web)
-        part.desk.ended.append(calls.dismiss)
+        part.desk.ended.append(calls.comings.dismiss)
         stored, state = self._table(Table.SIP), self._state
-        part.take_clients(Accounts(self._house, calls.attachments, stored, partial(state.save_table, Table.SIP)))
+        accounts = Accounts(self._house, calls.attachments, stored, partial(state.save_table, Table.SIP))
+        part.take_clients(accounts, calls.gate)
+        calls.registrations.accounts = accounts
         return part
+
+    def _outside(self, calls: CallService) -> list[Coroutine[Any, Any, None]]:
+        """What goes on beside for stations, for whom the settings name outside the home, and for scripts."""
+        calls.outsiders.folder = calls.sleepers.folder = self._state.path
+        calls.sleepers.load(self._table(Table.SLEEPERS), partial(self._state.save_table, Table.SLEEPERS))
+        work: list[Coroutine[Any, Any, None]] = [calls.stations.run(), calls.outsiders.run(calls.button.routed)]
+        if self._config.sip.pipe:
+            dialling = Dialling(self._config, self._house, calls)
+            work.append(run_pipe(self._config.sip.pipe, dialling, calls.outsiders.open_account))
+        return work
 
     def _wall(
         self, calls: CallService, openings: Openings, mesh: Verbs, verbs: Mapping[str, Verb]
@@ -247,59 +274,6 @@ class Node:
         gc.collect()
         gc.freeze()
         systemd.notify(f"READY=1\nSTATUS={house.name} ({house.role}) of {home}")
-
-    async def _begin(self, enrolment: Path | None, interactive: bool) -> None:
-        """What a node that is in no home does to get into one."""
-        if not self._desk.open:
-            if self._membership.itself is None:
-                journal.warn("revoked", "this node was revoked; to join again give it a new identity: meshdoor reset")
-            return
-        journal.say("pairing", f"to let this node in: meshdoor pair on a screen, code {self._desk.window.code}")
-        found = enrolment or self._find_enrolment()
-        if found is not None:
-            await self._join(found, chosen=found is enrolment)
-        elif interactive:
-            await self._offer_to_found()
-
-    def _find_enrolment(self) -> Path | None:
-        places = (self._state.path, *BOOT)
-        return next((place / ENROLMENT for place in places if (place / ENROLMENT).is_file()), None)
-
-    async def _join(self, path: Path, chosen: bool) -> None:
-        """Join with an enrolment file; tried again while nobody answers. One that was `chosen` must be usable."""
-        try:
-            enrolment = _read_enrolment(path)
-            enrolment.check(self._membership.roster.home, time.time(), str(path))
-        except ConfigError as error:
-            if chosen:
-                raise
-            journal.warn("enrolment", f"{error}; {error.hint}")
-            return
-        wait = ENROL_RETRY
-        while self._desk.open:
-            try:
-                await self._desk.join(enrolment, self._peers.whereabouts(instance_name(enrolment.issuer)))
-            except PairingError as error:
-                journal.warn("enrolment", f"joining {enrolment.home_name} with {path}: {error}. {ONCE}")
-                await asyncio.sleep(wait)
-                wait = min(2 * wait, 300.0)
-        _discard(path)
-
-    async def _offer_to_found(self) -> None:
-        await asyncio.sleep(OFFER_AFTER)
-        if self._peers.homes() or self._desk.role != Role.SCREEN:
-            return
-        tell = "There is no home in reach. To found one here, type its name; or wait until this node is paired."
-        while self._desk.open:
-            print(tell, file=sys.stderr, flush=True)
-            name = await typed_line()
-            if name is None or not self._desk.open:
-                return
-            try:
-                if check_name(name):
-                    self._membership.found(name, self._desk.name, self._desk.role, time.time())
-            except (UserError, StatementError) as error:
-                tell = f"That is no name for a home: {error}. Type another one."
 
     async def _follow_interfaces(self) -> None:
         async with contextlib.aclosing(network.changes(self._interfaces)) as changes:
@@ -370,20 +344,6 @@ class Node:
         if stored.damage:
             journal.warn("state", stored.damage)
         return stored.values
-
-
-def _read_enrolment(path: Path) -> Enrolment:
-    try:
-        with path.open("rb") as file:
-            return Enrolment.parse(file.read(MAX_FILE + 1), str(path))
-    except OSError as error:
-        raise ConfigError(f"{path}: {error.strerror}") from error
-
-
-def _discard(path: Path) -> None:
-    """Its token is used up; on a read-only boot partition it may stay."""
-    with contextlib.suppress(OSError):
-        path.unlink()
 
 
 def _sockets(config: Config) -> list[socket.socket]:

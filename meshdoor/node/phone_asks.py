@@ -138,8 +138,7 @@ class PhoneAsks:
 
     async def _phones(self, phone: Member, args: Args) -> Json:
         _needs(phone, Permission.ADMIT)
-        home = await self._view.home()
-        rows = {row["id"]: row for row in home["members"]}
+        rows = {row["id"]: row for row in self._view.members()}
         return {
             "phones": [
                 {

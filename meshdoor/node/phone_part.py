@@ -19,10 +19,12 @@ from meshdoor.node.history import History
 from meshdoor.node.homeview import HomeView, Rows
 from meshdoor.node.house import House
 from meshdoor.node.notifying import Notifying
+from meshdoor.node.openers import KeepKey
 from meshdoor.node.opening import Openings
 from meshdoor.node.phone_asks import HandOver, PhoneAsks
 from meshdoor.node.phone_verbs import PhoneVerbs
 from meshdoor.node.phones import PhoneDesk
+from meshdoor.node.provisioning import FindGate, Provisioning
 from meshdoor.node.push import Push
 from meshdoor.node.web import WebFactory
 from meshdoor.node.webhouse import Lines, WebHouse
@@ -54,6 +56,7 @@ class PhonePart:
     def __init__(self, parts: Parts, lines: Lines, wished: dict[str, Json], load: LoadWeb | None) -> None:
         self._parts = parts
         self._accounts: Accounts | None = None
+        self._provisioning: Provisioning | None = None
         state, house = parts.state, parts.house
 
         def load_server() -> Serve:
@@ -74,15 +77,23 @@ class PhonePart:
             self.house.follow(parts.history)
             parts.history.pictured_listeners.append(self._notifying.pictured)
 
-    def take_clients(self, accounts: Accounts) -> None:
-        """Serve SIP clients that register by digest, too."""
+    def take_clients(self, accounts: Accounts, find_gate: FindGate) -> None:
+        """Serve SIP clients that register by digest, too, and those that set themselves up."""
         self._accounts = self.house.clients = accounts
+        self._provisioning = self.house.provisions = Provisioning(accounts, self.desk, find_gate, self._start.open)
+
+    def keep_keys(self, keep: KeepKey) -> None:
+        """Who keeps what the clients of digest accounts sign with."""
+        if self._accounts is not None:
+            self._accounts.keep_keys(keep)
 
     def table(self) -> dict[str, Verb]:
         """By name, for the control server."""
         verbs = PhoneVerbs(self.desk, self._parts.rows, self._start.open).table()
         if self._accounts is not None:
             verbs |= self._accounts.table(self.desk, self._start.open)
+        if self._provisioning is not None:
+            verbs |= self._provisioning.table()
         return verbs | {"phone notify": checked(self._notifying.test)}
 
     async def run(self) -> None:

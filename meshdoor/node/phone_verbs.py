@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from meshdoor.control import Json
 from meshdoor.control.server import Progress, Verb
 from meshdoor.errors import UserError
 from meshdoor.node import qr
 from meshdoor.node.arguments import Args, checked
+from meshdoor.node.homeview import Rows
 from meshdoor.node.phones import Invited, OpenWeb, PhoneDesk
-
-Rows = Callable[[], list[dict[str, Json]]]
 
 
 class PhoneVerbs:

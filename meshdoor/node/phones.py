@@ -85,10 +85,15 @@ class PhoneDesk:
         self, key: bytes, name: str, permissions: Iterable[str] | None = None, until: int | None = None
     ) -> Member:
         """Let in a SIP client that registers by digest, whose key this node keeps for it. Raises UserError."""
-        self._membership.check_may_admit("let a phone in")
+        self.check_client(name, permissions, until)
         may = _permissions(permissions, until, None)
-        self._check(name, until)
         return self._membership.admit_phone(key, name, may, until, time.time())
+
+    def check_client(self, name: str, permissions: Iterable[str] | None = None, until: int | None = None) -> None:
+        """Raises UserError where `admit_client` would."""
+        self._membership.check_may_admit("let a phone in")
+        _permissions(permissions, until, None)
+        self._check(name, until)
 
     async def arrival(self, invited: Invited) -> Member:
         """Wait until the phone is in. Raises Refused when it did not come; cancelled, it withdraws the invitation."""

@@ -9,11 +9,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from typing import assert_never
 
-from meshdoor.calls import branch as branches
 from meshdoor.calls.commands import (
     Bye,
     Cancel,
@@ -28,33 +26,19 @@ from meshdoor.calls.commands import (
     StartEarly,
 )
 from meshdoor.calls.fork import RING_TIMEOUT, Fork, State
-from meshdoor.errors import EngineError, SdpError
-from meshdoor.media.messages import Gates
-from meshdoor.node import journal, media_plan
-from meshdoor.node.calling import ENGINE_PATIENCE, FAST, RETURN, Desk, open_leg
+from meshdoor.errors import EngineError
+from meshdoor.media.plans import Gates
+from meshdoor.node import journal
+from meshdoor.node.calling import FAST, RETURN, Desk, pace
 from meshdoor.node.digits import Talk
-from meshdoor.node.line import Line
-from meshdoor.node.media_plan import Place
+from meshdoor.node.line import Line, Relayed
+from meshdoor.node.press import Press
 from meshdoor.sip import events as sip
 from meshdoor.sip.headers import Reason
-from meshdoor.sip.offers import IncomingOffer
 
-NOT_ACCEPTABLE = 488  # RFC 3261 §21.4.26
 ELSEWHERE = (Reason("SIP", 200, "Call completed elsewhere"),)
 EARLY = Gates(microphone=True, speaker=False, picture=True)  # the visitor may be heard; nobody is heard yet
 TALK = Gates(microphone=True, speaker=True, picture=True)
-
-
-@dataclass(slots=True)
-class Press:
-    """One press: its fork, and what carries it out."""
-
-    id: str
-    at: float
-    fork: Fork
-    lines: dict[int, Line] = field(default_factory=dict)
-    steps: list[Record] = field(default_factory=list)
-    dropped: dict[bytes, int] = field(default_factory=dict)
 
 
 class Pressing:
@@ -90,16 +74,17 @@ class Pressing:
             return []
         return [Talk.of(press.fork.winner.peer, line.leg, line.session, line.streams)]
 
-    def ring(self, press_id: str, peers: Iterable[bytes]) -> Press:
-        """Somebody pressed."""
+    def ring(self, press_id: str, peers: Iterable[bytes], relayed: Relayed | None = None) -> Press:
+        """Somebody pressed, here or where the media are `relayed` from."""
         now = self._desk.now()
         if self._press is not None:
             self._press.fork.press(now)
             self._obey(self._press)
             return self._press
-        press = self._press = Press(press_id, now, Fork(peers, now, self._timeout))
+        press = self._press = Press(press_id, now, Fork(peers, now, self._timeout), relayed)
         self._desk.publish({"event": "pressed", "press": press_id})
-        self._desk.spawn(self._warm_up())
+        if relayed is None:
+            self._desk.spawn(self._warm_up())
         self._obey(press)
         for listener in self.begun:
             listener(press)
@@ -164,12 +149,12 @@ class Pressing:
                 line.has_leg, line.flowing = False, None
 
     def engine_back(self) -> None:
-        """There is an engine again: what rings or talks goes on where it was. Only browsers are found anew with an
-        offer: theirs ring on without a picture, and a talk with one is over."""
+        """There is an engine again: what rings or talks goes on where it was. Only browsers, and clients that make
+        keys by DTLS, are found anew with an offer: theirs ring on without a picture, and a talk with one is over."""
         for press, number, line in self._lines():
-            if line.opened is None or line.has_leg or not _goes_on(press, number):
+            if line.opened is None or line.has_leg or not press.goes_on(number):
                 continue
-            if line.opened.ice is None:
+            if line.opened.ice is None and not line.opened.fingerprint:
                 self._desk.spawn(self._resume(press, number))
             else:
                 self.silent(line.leg)
@@ -197,20 +182,20 @@ class Pressing:
         line = press.lines[number]
         match event:
             case sip.EarlyMedia(body=body):
-                if line.agree(body):
+                if line.streams is not None or line.agree(body):  # of two that ring there the first is shown
                     self._feed(press, lambda fork, now: fork.early(number, now))
             case sip.Provisional(response=response):
                 if response.status > 100 and not response.body:
                     self._feed(press, lambda fork, now: fork.provisional(number, now))
             case sip.Answered(body=body):
-                if line.streams is None:
-                    line.agree(body)
+                line.agree(body)  # that of another than who was shown, where somebody forks again
                 self._feed(press, lambda fork, now: fork.answered(number, now))
                 self._tell_answered(press, number)
             case sip.OfferReceived(offer=offer):
-                self._offered(line, offer, TALK if number == _winner(press) else EARLY)
+                if line.answer(offer, self._desk.now()):
+                    self._desk.spawn(line.start(self._desk.engine, _gates(press, number)))
             case sip.FlowLost(session=session):
-                if not session.over and number != _winner(press):
+                if not session.over and number != press.winner:
                     session.abandon(self._desk.now())
             case sip.SessionOver():
                 self._over(press, number, event)
@@ -231,22 +216,6 @@ class Pressing:
             for listener in self.answered:
                 listener(press, press.fork.winner.peer)
 
-    def _offered(self, line: Line, offer: IncomingOffer, gates: Gates) -> None:
-        """Who was rung holds the talk, goes on with it, or has a microphone only now. It never gets more than we
-        offered."""
-        now = self._desk.now()
-        try:
-            if line.opened is None or line.session is None or not offer.body:
-                raise SdpError("there is nothing to answer")
-            place = Place(line.local, line.opened, line.peer_host)
-            answer, line.streams = media_plan.answer(offer.body, place, media_plan.PRESSED, line.session.local_body)
-        except SdpError as error:
-            journal.warn("sdp", f"an offer cannot be used: {error}")
-            offer.refuse(NOT_ACCEPTABLE, now)
-            return
-        offer.answer(answer, now)
-        self._desk.spawn(line.start(self._desk.engine, gates))
-
     def _obey(self, press: Press) -> None:
         """Do what the fork commands, then send it all at once."""
         while (command := press.fork.next_command()) is not None:
@@ -255,7 +224,8 @@ class Pressing:
         if press.fork.state in (State.CLOSING, State.ENDED) and press is self._press:
             self._press = None
             self._closing.append(press)
-            self._desk.spawn(self._cool_down())
+            if press.relayed is None:
+                self._desk.spawn(self._cool_down())
         if press.fork.state is State.ENDED and press in self._closing:
             self._closing.remove(press)
             self._end_of(press)
@@ -288,13 +258,14 @@ class Pressing:
                 press.steps.append(command)
                 self._desk.publish(self._described(press, command))
             case Invite(branch=number, peer=peer):
-                giver = press.fork.winner.peer if press.fork.winner is not None else b""
-                press.lines[number] = Line(f"{press.id}-{number}", giver)
-                self._desk.hurry(peer, FAST)
+                interval = pace(len(press.fork.branches))
+                press.add_line(number, interval)
+                self._desk.hurry(peer, interval)
                 self._desk.spawn(self._invite(press, number, peer))
             case StartEarly(branch=number):
                 self._desk.spawn(press.lines[number].start(self._desk.engine, EARLY))
             case OpenTalk(branch=number):
+                self._desk.hurry(press.fork.branches[number].peer, FAST)
                 self._desk.spawn(press.lines[number].start(self._desk.engine, TALK))
             case CloseMedia(branch=number):
                 self._desk.spawn(self._close(press, number))
@@ -342,35 +313,27 @@ class Pressing:
         if target is None:
             self._feed(press, lambda fork, now: fork.failed(number, Ending.UNREACHABLE, now))
             return
-        line.peer_host = self._desk.address(peer)
-        line.local = local = media_plan.local_address(line.peer_host)
         try:
-            async with asyncio.timeout(ENGINE_PATIENCE):
-                line.opened = await open_leg(self._desk, line.leg, local, self._desk.is_browser(peer))
-            line.has_leg = True
-        except (EngineError, TimeoutError) as error:
+            await line.open(self._desk, peer)
+        except EngineError as error:
             journal.warn("media", f"no picture for {self._desk.name_of(peer)}: {error}")
-        if line.given_up or not _goes_on(press, number):
+        if line.given_up or not press.goes_on(number):
             await self._close(press, number)
             self._feed(press, lambda fork, now: fork.rejected(number, 487, now))
             return
-        line.plan = media_plan.offer(local, line.opened)
-        headers: tuple[tuple[str, str], ...] = (("Meshdoor-Press", press.id),)
-        if line.giver:
-            headers += (("Meshdoor-Handover", line.giver.hex()),)
-        line.session = self._desk.endpoint.invite(target, media_plan.offer_body(line.plan), headers)
+        line.invite(self._desk, target, press.id)
 
     async def _resume(self, press: Press, number: int) -> None:
         line = press.lines[number]
         try:
-            await self._desk.engine.capture(True)
-            await self._desk.engine.open_leg(line.leg, line.local, line.opened)
+            if press.relayed is None:
+                await self._desk.engine.capture(True)
+            await line.reopen(self._desk.engine)
         except EngineError as error:
             journal.warn("media", f"no picture: {error}")
             return
-        line.has_leg = True
-        if _goes_on(press, number):
-            await line.start(self._desk.engine, TALK if number == _winner(press) else EARLY)
+        if press.goes_on(number):
+            await line.start(self._desk.engine, _gates(press, number))
         else:
             await self._close(press, number)
 
@@ -384,12 +347,8 @@ class Pressing:
             self._feed(press, lambda fork, now: fork.peer_vanished(key, now))
 
 
-def _goes_on(press: Press, number: int) -> bool:
-    return press.fork.branches[number].state not in (branches.State.CANCELLING, branches.State.ENDED)
-
-
-def _winner(press: Press) -> int:
-    return press.fork.winner.number if press.fork.winner is not None else 0
+def _gates(press: Press, number: int) -> Gates:
+    return TALK if number == press.winner else EARLY
 
 
 def _picture(fork: Fork, now: float, number: int) -> None:

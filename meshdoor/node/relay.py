@@ -6,14 +6,13 @@ who calls a screen, and this node applies them: a page knows no rules.
 
 from __future__ import annotations
 
-import re
 import secrets
 import time
 from collections.abc import Callable
 from typing import Final
 
 from meshdoor.calls import plan
-from meshdoor.calls.hosts import DOMAIN, host_of, member_at
+from meshdoor.calls.hosts import DOMAIN, host_of, member_at, member_called
 from meshdoor.calls.policy import LINK, PHONE, STRANGER, caller_of, member_of
 from meshdoor.errors import SipError
 from meshdoor.mesh.peer import State
@@ -69,7 +68,7 @@ class Relay:
         """How a member is reached from here: over its link, or over that of the node a phone is attached to."""
         found = self._attachments.find(key)
         if found is not None and found.node == self._own_key:
-            return Way(phone_flow(self._own_key, key), found.uri)
+            return Way(found.flow or phone_flow(self._own_key, key), found.uri)
         node = key if found is None else found.node
         linked = any(link.key == node for link in self._house.links.links())
         return Way(link_flow(self._own_key, node)) if linked else None
@@ -95,7 +94,10 @@ class Relay:
         found = self._attachments.find(callee.key)
         if flow.transport == LINK and (found is None or found.node != self._own_key):
             return GONE
-        return self._objection(request, caller, callee) or self.way(callee.key) or UNREACHABLE
+        objection = self._objection(request, caller, callee)
+        if objection is None and self._attachments.client(callee.key) is not None:
+            return None  # this node calls it on behalf of the caller
+        return objection or self.way(callee.key) or UNREACHABLE
 
     def _callee(self, uri: Uri, flow: Flow, roster: Roster) -> Member | None:
         """On a link the host counts, and anything but a member's is this node's; phones may say a name as well."""
@@ -104,9 +106,7 @@ class Relay:
             return named
         if flow.transport == LINK:
             return None if uri.host.lower().endswith(f".{DOMAIN}") else self._house.membership.itself
-        wanted = _plain(unescape(uri.user or ""))
-        found = [member for member in roster.members.values() if _plain(member.name) == wanted]
-        return found[0] if len(found) == 1 else None
+        return member_called(roster, unescape(uri.user or ""))
 
     def _objection(self, request: Request, caller: Member, callee: Member) -> Fault | None:
         """Before a call begins."""
@@ -122,8 +122,3 @@ def _identify(flow: Flow) -> str | None:
     """What is asserted of a phone (RFC 3325); nodes have proven who they are."""
     key = member_of(flow)
     return f"<sip:phone@{host_of(key)}>" if flow.transport == PHONE and key is not None else None
-
-
-def _plain(name: str) -> str:
-    """A name as it may stand in the user part of a URI: `front-door` for Front Door."""
-    return re.sub(r"[\W_]+", "-", name.casefold()).strip("-")

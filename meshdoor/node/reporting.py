@@ -1,4 +1,5 @@
-"""What a door tells of its presses: the screens keep the history, the door keeps none.
+"""What a door tells of its presses: the screens keep the history, the door keeps none. Of a door station that knows
+nothing of us, the screen that rings for it tells the others, and itself.
 
 It says when a press begins and when it is over, to every screen that it is linked with. What it could tell nobody it
 remembers, in memory alone, until there is a screen to tell it to.
@@ -21,7 +22,8 @@ from meshdoor.calls.records import MAX_TEXT, OpeningRecord, PressRecord, written
 from meshdoor.calls.sync import Opening
 from meshdoor.node.house import House
 from meshdoor.node.lock import Audit
-from meshdoor.node.pressing import Press
+from meshdoor.node.notes import Note
+from meshdoor.node.press import Press
 from meshdoor.trust.permissions import Permission, Role
 from meshdoor.trust.roster import Roster
 
@@ -61,10 +63,12 @@ class _Untold:
 
 
 class Reporting:
-    """The reports of one door."""
+    """The reports of one door: this node, or the `station` of that key."""
 
-    def __init__(self, house: House) -> None:
+    def __init__(self, house: House, station: bytes | None = None) -> None:
         self._house = house
+        self._own_key = house.membership.identity.key
+        self._door = self._own_key if station is None else station
         self._untold: deque[_Untold] = deque(maxlen=MAX_UNTOLD)
         self._begun = ""
         house.on_link.append(self._linked)
@@ -77,25 +81,20 @@ class Reporting:
 
     def answered(self, press: Press, by: bytes) -> None:
         """Somebody answered: those who watch want to know who, now."""
-        roster = self._house.membership.roster
-        for link in self._house.links.links():
-            if keeps_history(roster, link.key):
-                self._house.links.send_note(link.key, {"about": ANSWERED, "press": press.id, "by": by.hex()})
+        for screen in self._screens():
+            self._note(screen, {"about": ANSWERED, "press": press.id, "by": by.hex()})
 
     def over(self, press: Press) -> None:
         """A press is over; its last statistics are on their way."""
         asyncio.get_running_loop().call_later(SETTLING, self._tell, press, 2)
 
     def _tell(self, press: Press, revision: int) -> None:
-        key, age = self._house.membership.identity.key, _now() - press.at
+        name, age = self._name_of(self._door) or self._house.name, _now() - press.at
         outcome = press.fork.outcome if revision > 1 else Outcome.RINGING
-        head = PressRecord(
-            press.id, key.hex(), self._house.name[:MAX_TEXT], time.time() - age, revision, outcome
-        )
+        head = PressRecord(press.id, self._door.hex(), name[:MAX_TEXT], time.time() - age, revision, outcome)
         record = written_down(head, press.steps, press.at, self._name_of, press.dropped)
         report = _Untold(record, press.at)
-        roster = self._house.membership.roster
-        screens = [link.key for link in self._house.links.links() if keeps_history(roster, link.key)]
+        screens = self._screens()
         told = [self._send(screen, report, screens) for screen in screens]
         if revision > 1 and not any(told):
             self._untold.append(report)
@@ -110,11 +109,47 @@ class Reporting:
         told = [screen.hex() for screen in screens]
         message = {"press": report.record.to_json(), "age": max(0.0, _now() - report.pressed), "told": told}
         notes = notes_of(ABOUT, message, secrets.token_hex(8))
-        return all(self._house.links.send_note(key, note) for note in notes)
+        return all(self._note(key, note) for note in notes)
+
+    def _screens(self) -> list[bytes]:
+        """Who keeps the history, within reach."""
+        roster = self._house.membership.roster
+        within_reach = [link.key for link in self._house.links.links()]
+        if self._door != self._own_key:
+            within_reach.append(self._own_key)
+        return [key for key in within_reach if keeps_history(roster, key)]
+
+    def _note(self, key: bytes, note: Note) -> bool:
+        if key != self._own_key:
+            return self._house.links.send_note(key, note)
+        asyncio.get_running_loop().call_soon(self._house.note, key, note)
+        return True
 
     def _name_of(self, key: bytes) -> str:
         member = self._house.membership.roster.member(key)
-        return member.name if member is not None else ""
+        return member.name if member is not None else self._house.outside_name(key)
+
+
+class StationReports:
+    """The reports of all stations that this screen rings for; see `Reporting`."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._reports: dict[bytes, Reporting] = {}
+
+    def begun(self, station: bytes, press: Press) -> None:
+        self._of(station).begun(press)
+
+    def answered(self, station: bytes, press: Press, by: bytes) -> None:
+        self._of(station).answered(press, by)
+
+    def over(self, station: bytes, press: Press) -> None:
+        self._of(station).over(press)
+
+    def _of(self, station: bytes) -> Reporting:
+        if station not in self._reports:
+            self._reports[station] = Reporting(self._house, station)
+        return self._reports[station]
 
 
 def _now() -> float:

@@ -13,6 +13,7 @@ from typing import Any, Final, Protocol
 from meshdoor.config import Config
 from meshdoor.errors import EngineError
 from meshdoor.media import messages as media
+from meshdoor.media import reports
 from meshdoor.node import journal
 from meshdoor.node.wallwishes import WallWishes
 from meshdoor.trust.grants import Result
@@ -71,9 +72,9 @@ class Sounding:
                 self._chime(event)
         self._look()
 
-    def told(self, event: media.Event) -> None:
+    def told(self, event: reports.Event) -> None:
         """An engine that is new knows nothing yet."""
-        if isinstance(event, media.EngineReady):
+        if isinstance(event, reports.EngineReady):
             tones = (self._wishes.tone, self._sound.room_tone, KNOCK, OPENED)
             door = (self._sound.door_tone,) if self._sound.door_tone else ()
             ready = door if self._role is Role.DOOR else tones

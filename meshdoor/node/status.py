@@ -9,22 +9,25 @@ Schema 1, all keys always there; a later schema only adds keys:
                unpaired or revoked; devices is a list of {kind, state, text}; pairing is {code, wait_s} while it can be
                paired
     members    a list of {name, role, id, you, state, since, address, rtt_ms, roster, version, permissions, where,
-               trouble, dark, contact}; state is ready, ringing, in call, quiet (a phone that is not to ring now),
-               joining, unreachable or revoked; since is a Unix time; roster is in step or behind, null while there is
-               no link; where is the name of the node that a phone is attached to, null for whatever is no phone;
-               trouble is a list of what does not work there and why; dark is true where a camera sees too little;
-               contact is open, left open or closed for a door that has a contact, else null
+               media, by_code, trouble, dark, contact};
+               state is ready, ringing, in call, quiet (a phone that is not to ring now), joining, unreachable or
+               revoked; since is a Unix time; roster is in step or behind, null while there is no link; where is the
+               name of the node that a phone is attached to, null for whatever is no phone; media is srtp, dtls or
+               plain for a SIP client, null for all others; by_code is true for a SIP client of this node that
+               opens by a code; trouble is a list of what does not work there and why; dark is true where a camera
+               sees too little; contact is open, left open or closed for a door that has a contact, else null
     newcomers  a list of {name, role, id, address, age_s}
     press      {screens, phones, would_ring: [name], would_not: [{name, why}], text}
     alarms     a list of {kind, text, hint, name, id, since, on}; kind is two hosts, own identity elsewhere, tamper,
                left open, relay or vanished; name and id of the member it is about; on is false for tampering that is
                over, until a person has seen it
     attention  a list of sentences; not empty means exit code 1
+    warnings   a list of sentences on what was chosen and is not safe, such as media in the clear
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from meshdoor.control import Json
@@ -69,11 +72,13 @@ class View:
     contacts: Mapping[bytes, str] = field(default_factory=dict)
     conditions: Mapping[bytes, Condition] = field(default_factory=dict)
     now: float = 0.0
+    by_code: Collection[bytes] = ()
 
 
 def describe(view: View) -> dict[str, Json]:
     """The document of schema 1."""
-    members = [*_members(view), *_revoked(view)]
+    by_code = {device_id(key) for key in view.by_code}
+    members = [row | {"by_code": row["id"] in by_code} for row in (*_members(view), *_revoked(view))]
     press = what_rings(members, view.now)
     return {
         "schema": 1,
@@ -85,6 +90,7 @@ def describe(view: View) -> dict[str, Json]:
         "press": press,
         "alarms": _alarms(view),
         "attention": _attention(view, members),
+        "warnings": [f"{peer.member.name}: {peer.warning}" for peer in view.peers if peer.warning],
     }
 
 
@@ -158,7 +164,8 @@ def _row(member: Member, peer: Peer, view: View) -> dict[str, Json]:
     settling = peer.state == "ready" and not view.itself.settled
     if peer.where is not None:
         where = _name(peer.where, view)
-        return _base(member) | {"state": peer.state.replace("_", " "), "since": peer.since, "where": where}
+        state = {"state": peer.state.replace("_", " "), "since": peer.since}
+        return _base(member) | state | {"where": where, "media": peer.media}
     return _base(member) | {
         "state": "joining" if settling else peer.state.replace("_", " "),
         "since": peer.since,
@@ -214,6 +221,7 @@ def _base(member: Member) -> dict[str, Json]:
         "version": None,
         "permissions": sorted(str(permission) for permission in member.permissions),
         "where": None,
+        "media": None,
         "trouble": [],
         "dark": False,
         "contact": None,

@@ -21,6 +21,7 @@ from meshdoor.errors import NotFound, Refused
 from meshdoor.mesh.frames import State as Busy
 from meshdoor.mesh.peers import Peer
 from meshdoor.node import journal
+from meshdoor.node.call_media import CallMedia
 from meshdoor.node.calling import RETURN, Desk
 from meshdoor.node.conversation import UNANSWERED, Conversation, Setting
 from meshdoor.node.digits import Talk
@@ -51,11 +52,13 @@ class Rooms(Desk, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Whom this node answers by itself, whether it has a camera for its own calls, how long it rings elsewhere."""
+    """Whom this node answers by itself, whether it has a camera for its own calls, how long it rings elsewhere, what
+    makes the media of a call."""
 
     policy: plan.Policy = field(default_factory=plan.Policy)
     camera: bool = False
     timeout: float = RING_TIMEOUT
+    media: Callable[[Desk, str, str], CallMedia] = CallMedia
 
 
 class Talking:
@@ -64,7 +67,7 @@ class Talking:
     def __init__(self, rooms: Rooms, settings: Settings, on_engaged: Callable[[bool], None]) -> None:
         self._rooms = rooms
         self._settings = settings
-        self._setting = Setting(rooms, self, settings.camera)
+        self._setting = Setting(rooms, self, settings.camera, settings.media)
         self._on_engaged = on_engaged
         self._conversations: dict[int, Conversation] = {}
         self._count = 0
@@ -106,6 +109,10 @@ class Talking:
         member = self._rooms.roster.find(text)
         if member.role is Role.DOOR:
             raise Refused(f"{member.name} is a door", f'to look through it: meshdoor monitor "{member.name}"')
+        return self._begin(Kind.ROOM, member).row()
+
+    def call_member(self, member: Member) -> Json:
+        """Call somebody who is a room, wherever it is. Raises Refused."""
         return self._begin(Kind.ROOM, member).row()
 
     def monitor(self, text: str | None) -> Json:

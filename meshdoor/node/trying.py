@@ -60,8 +60,8 @@ def camera(config: Config, path: Path) -> str:
 
 def _source(config: Config) -> Source:
     from meshdoor.media import cameras
-    from meshdoor.media.messages import VideoFormat
     from meshdoor.media.opening import open_source
+    from meshdoor.media.plans import VideoFormat
 
     media, wanted = config.media, config.media.camera
     if wanted in ("auto", "card"):
@@ -108,7 +108,7 @@ def speaker(config: Config, tell: Tell) -> str:
 
 def screen(tell: Tell) -> str:
     """Show the clock. Raises UserError."""
-    from meshdoor.media.messages import WallFormat
+    from meshdoor.media.plans import WallFormat
     from meshdoor.media.wall import found
 
     told: list[Any] = []

@@ -36,6 +36,7 @@ class Verbs:
         verbs: dict[str, Callable[[Args], Awaitable[Json]]] = {
             "status": self.status,
             "newcomers": self.newcomers,
+            "outsiders": self.outsiders,
             "pair": self.pair,
             "found": self.found,
             "members": self.members,
@@ -74,6 +75,7 @@ class Verbs:
             contacts={key: house.alarming.contact_of(key, house.name_of(key)) for key in members},
             conditions={key: house.conditions.of(key) for key in members},
             now=time.time(),
+            by_code=house.by_code(),
         )
 
     async def status(self, args: Args) -> Json:
@@ -82,6 +84,20 @@ class Verbs:
     async def newcomers(self, args: Args) -> Json:
         self._house.membership.check_may_admit("let others in")
         return describe(self.view())["newcomers"]
+
+    async def outsiders(self, args: Args) -> Json:
+        """SIP devices of others that announce themselves."""
+        self._house.membership.check_may_admit("let others in")
+        now = asyncio.get_running_loop().time()
+        return [
+            {
+                "uri": found.uri,
+                "name": found.name,
+                "transport": found.transport,
+                "age_s": round(max(0.0, now - found.since), 1),
+            }
+            for found in self._house.outsiders()
+        ]
 
     async def doctor(self, args: Args) -> Json:
         members = self._house.membership.roster.members
@@ -131,6 +147,7 @@ class Verbs:
         everyone = [(member, False) for member in roster.members.values()]
         everyone += [(member, True) for member in roster.revoked.values()]
         names = {member.key: member.name for member, _ in everyone}
+        by_code = self._house.by_code()
         return [
             {
                 "name": member.name,
@@ -141,6 +158,7 @@ class Verbs:
                 "by": names.get(member.admitted_by),
                 "until": member.until,
                 "revoked": revoked,
+                "by_code": member.key in by_code,
             }
             for member, revoked in sorted(everyone, key=lambda entry: (entry[1], entry[0].seniority))
         ]

@@ -21,6 +21,7 @@ from meshdoor.control import Json
 from meshdoor.control.server import Verb
 from meshdoor.errors import EngineError, MeshdoorError, Refused, StateError
 from meshdoor.media import messages as media
+from meshdoor.media import reports
 from meshdoor.node import journal, wallfacts
 from meshdoor.node.calls import CallService
 from meshdoor.node.history import History
@@ -265,7 +266,7 @@ class WallBoard:
 
     def _sound(self) -> model.Sound:
         devices = self._parts.house.conditions.devices
-        failed = {kind for kind, told in devices.items() if told.state == media.FAILED}
+        failed = {kind for kind, told in devices.items() if told.state == reports.FAILED}
         echo = devices.get("echo")
         half = echo is not None and echo.text.startswith(HALF_DUPLEX)
         return model.Sound(half, microphone="microphone" not in failed, speaker="speaker" not in failed)
@@ -331,19 +332,19 @@ class WallBoard:
             self.near()
         self._changed.set()
 
-    def _media(self, event: media.Event) -> None:
+    def _media(self, event: reports.Event) -> None:
         match event:
-            case media.Touched(verb=verb, args=args):
+            case reports.Touched(verb=verb, args=args):
                 self._spawn(self._acts.act(verb, args))
-            case media.FirstPicture(leg=leg):
+            case reports.FirstPicture(leg=leg):
                 self._live.add(leg)
                 self._lost.discard(leg)
-            case media.PictureLost(leg=leg):
+            case reports.PictureLost(leg=leg):
                 self._live.discard(leg)
                 self._lost.add(leg)
-            case media.EngineReady():
+            case reports.EngineReady():
                 self._told = None
-            case media.EngineLost():
+            case reports.EngineLost():
                 self._live.clear()
                 self._lost.clear()
         self._changed.set()

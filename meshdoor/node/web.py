@@ -77,6 +77,9 @@ class WebHouse(Protocol):
     def attach_client(self, address: str, send: Send, cut: Cut) -> SipFlow:
         """A client that will register by digest. Raises AttachError."""
 
+    async def provision(self, token: str) -> bytes:
+        """The settings of a SIP client, as XML, once. Raises UserError."""
+
     async def ask(self, key: bytes, what: str, args: Mapping[str, Json]) -> Json:
         """A question of an attached phone. Raises UserError."""
 

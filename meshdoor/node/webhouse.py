@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from meshdoor.calls.records import hex_id
 from meshdoor.control import Json
-from meshdoor.errors import AttachError, Refused, RemoteProtocolError, StateError
+from meshdoor.errors import AttachError, NotFound, Refused, RemoteProtocolError, StateError
 from meshdoor.node.history import History
 from meshdoor.node.homeview import HomeView
 from meshdoor.node.house import House
@@ -21,7 +21,7 @@ from meshdoor.node.reporting import ANSWERED
 from meshdoor.node.web import Cut, Guest, Send, SipFlow, Stop, Tell
 from meshdoor.node.wishes import Wishes
 from meshdoor.trust.attach import attachable
-from meshdoor.trust.permissions import Permission
+from meshdoor.trust.permissions import Permission, Role
 from meshdoor.trust.roster import Member, Roster
 
 LOGGER = logging.getLogger("meshdoor")
@@ -52,6 +52,13 @@ class Clients(Protocol):
         """Somebody is on the line who will say who it is. Raises AttachError."""
 
 
+class Provisions(Protocol):
+    """Settings that SIP clients fetch."""
+
+    async def redeem(self, token: str) -> bytes:
+        """The settings, once. Raises UserError."""
+
+
 NO_CLIENTS: Final = AttachError("This node takes no SIP clients.", "full")
 
 
@@ -71,6 +78,7 @@ class WebHouse:
         self._desk = desk
         self._lines = lines
         self.clients: Clients | None = None
+        self.provisions: Provisions | None = None
         self._view = view
         self._asks = asks
         self._wishes = wishes
@@ -131,6 +139,11 @@ class WebHouse:
             raise NO_CLIENTS
         return self.clients.attach_client(address, send, cut)
 
+    async def provision(self, token: str) -> bytes:
+        if self.provisions is None:
+            raise NotFound("there are no such settings")
+        return await self.provisions.redeem(token)
+
     async def ask(self, key: bytes, what: str, args: Mapping[str, Json]) -> Json:
         try:
             member = self._member(key)
@@ -156,7 +169,8 @@ class WebHouse:
 
     async def _tell_news(self) -> None:
         try:
-            home, missed = await self._view.home(), await self._view.missed()
+            missed = await self._view.missed()
+            home = await self._view.home_with(missed)
         except StateError as error:
             LOGGER.warning("phones are not told what is new: %s", error)
             return
@@ -208,7 +222,8 @@ class WebHouse:
 
     def _answered(self, door: bytes, note: Note) -> None:
         roster = self._house.membership.roster
-        if not roster.may(door, Permission.RING):
+        teller = roster.member(door)
+        if teller is None or not (Permission.RING in teller.permissions or teller.role is Role.SCREEN):
             raise RemoteProtocolError("an answer at what is no door")
         try:
             by = roster.member(bytes.fromhex(note.get("by", "")))

@@ -7,10 +7,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from meshdoor.sdp.attributes import Direction
-from meshdoor.sdp.bundle import DTLS, Bundle, Setup, bundled
+from meshdoor.sdp.bundle import DTLS, DTLS_PROFILES, Bundle, Setup, bundled
 from meshdoor.sdp.codec import Codec, codecs_of
 from meshdoor.sdp.crypto import Crypto
 from meshdoor.sdp.description import Media, SessionDescription
+from meshdoor.sdp.dtls import Dtls
 from meshdoor.sdp.negotiation import (
     PROFILES,
     SECURE_PROFILES,
@@ -32,7 +33,8 @@ class TrackCapability:
     """What we can do of one kind of media. The payload types of `codecs` do not matter; `suites` empty
     refuses SRTP, `plain` False refuses RTP in the clear. `kept` are the keys of our last description of the
     session: one that still fits goes on, and with it what is being sent under it (RFC 4568 §7.1.4).
-    With `bundle`, the transport of a leg of ours, it does WebRTC and nothing else; `ssrc` is what it sends there."""
+    With `bundle`, the transport of a leg of ours, it does WebRTC and nothing else; `ssrc` is what it sends there.
+    With `dtls` it does DTLS-SRTP without ICE and nothing else. `rtcp_port` where it is not the one after `port`."""
 
     kind: str
     port: int
@@ -45,6 +47,8 @@ class TrackCapability:
     kept: tuple[Crypto, ...] = ()
     bundle: Bundle | None = None
     ssrc: int | None = None
+    dtls: Dtls | None = None
+    rtcp_port: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,12 +104,13 @@ def _accept(
     capability: TrackCapability,
     random_bytes: Callable[[int], bytes],
 ) -> tuple[TrackPlan, Track] | None:
-    if offered.profile not in PROFILES or not _is_offered(offer, offered):
+    if offered.profile not in PROFILES or not _is_offered(offer, offered, capability):
         return None
     chosen = _choose(_known(codecs_of(offered), capability))
     keys = _keys(offered, capability, random_bytes)
     bundles = _bundles(offer, offered, capability)
-    if not chosen or keys is None or bundles is None:
+    parts = _dtls(offer, offered, capability)
+    if not chosen or keys is None or bundles is None or parts is None:
         return None
     agreed = Agreement(
         direction=remote_direction(offer, offered).answer(capability.direction),
@@ -116,14 +121,16 @@ def _accept(
         remote_crypto=keys[1],
         local_bundle=bundles[0],
         remote_bundle=bundles[1],
+        local_dtls=parts[0],
+        remote_dtls=parts[1],
     )
     return _plan(offered, capability, agreed), track(offer, offered, chosen, agreed)
 
 
-def _is_offered(offer: SessionDescription, offered: Media) -> bool:
+def _is_offered(offer: SessionDescription, offered: Media, capability: TrackCapability) -> bool:
     """Of WebRTC, what does not share the transport of the first medium is of no use here; port 0 says of one that does
     only that it has no other (RFC 9143 §6)."""
-    if offered.profile != DTLS:
+    if offered.profile != DTLS or capability.dtls is not None:
         return offered.port != 0
     if offered is not offer.media[0]:
         return offered.attribute("mid") in bundled(offer)
@@ -135,11 +142,25 @@ def _bundles(
 ) -> tuple[Bundle | None, Bundle | None] | None:
     """Our transport and theirs, which both are None where there is no WebRTC; None where one side wants it alone."""
     ours = capability.bundle
-    if (ours is not None) != (offered.profile == DTLS):
+    if ours is None:
+        return None if capability.dtls is None and offered.profile in DTLS_PROFILES else (None, None)
+    if offered.profile != DTLS:
         return None
+    theirs = Bundle.of(offer, offered)
+    setup = theirs.setup.answer(ours.setup)
+    return None if setup is Setup.HOLDCONN else (ours.with_setup(setup), theirs)
+
+
+def _dtls(
+    offer: SessionDescription, offered: Media, capability: TrackCapability
+) -> tuple[Dtls | None, Dtls | None] | None:
+    """Our part and theirs in an association without ICE, as `_bundles` has the transport."""
+    ours = capability.dtls
     if ours is None:
         return None, None
-    theirs = Bundle.of(offer, offered)
+    if offered.profile not in DTLS_PROFILES:
+        return None
+    theirs = Dtls.of(offer, offered)
     setup = theirs.setup.answer(ours.setup)
     return None if setup is Setup.HOLDCONN else (ours.with_setup(setup), theirs)
 
@@ -173,7 +194,7 @@ def _keys(
     """Our key and theirs: the first offered that we can do, and a kept or fresh one of the same tag and suite.
     None where policy or the lack of a common suite forbids the profile."""
     if offered.profile not in SECURE_PROFILES:
-        return (None, None) if capability.plain or offered.profile == DTLS else None
+        return (None, None) if capability.plain or offered.profile in DTLS_PROFILES else None
     for theirs in cryptos_of(offered):
         if theirs.suite in capability.suites:
             kept = (each for each in capability.kept if (each.tag, each.suite) == (theirs.tag, theirs.suite))
@@ -192,6 +213,8 @@ def _plan(offered: Media, capability: TrackCapability, agreed: Agreement) -> Tra
         ptime=capability.ptime,
         rtcp_mux=agreed.rtcp_mux,
         bundle=agreed.local_bundle,
-        mid=offered.attribute("mid"),
+        mid=offered.attribute("mid") if agreed.local_dtls is None else None,  # each medium is by itself
         ssrc=capability.ssrc,
+        dtls=agreed.local_dtls,
+        rtcp_port=None if agreed.rtcp_mux else capability.rtcp_port,
     )

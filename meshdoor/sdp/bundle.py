@@ -14,6 +14,7 @@ from meshdoor.sdp.attributes import Fingerprint
 from meshdoor.sdp.description import Line, Media, SessionDescription
 
 DTLS = "UDP/TLS/RTP/SAVPF"  # RFC 5764 §8
+DTLS_PROFILES = frozenset({DTLS, "UDP/TLS/RTP/SAVP"})  # the other one is never WebRTC
 MAX_CANDIDATES = 64  # that are looked at; ours
 MAX_CANDIDATE = 512  # characters; ours
 
@@ -59,13 +60,13 @@ class Bundle:
     @classmethod
     def of(cls, description: SessionDescription, media: Media) -> Bundle:
         """What a medium says, else its session. Raises SdpError for what is missing or breaks the grammar."""
-        ufrag = _said(description, media, "ice-ufrag")
-        password = _said(description, media, "ice-pwd")
+        ufrag = said(description, media, "ice-ufrag")
+        password = said(description, media, "ice-pwd")
         if not _UFRAG.fullmatch(ufrag) or not _PASSWORD.fullmatch(password):
             raise SdpError("credentials of ICE that break the grammar")
-        setup = Setup.parse(_said(description, media, "setup"))
+        setup = Setup.parse(said(description, media, "setup"))
         lite = description.session.attribute("ice-lite") is not None
-        return cls(ufrag, password, _fingerprint(description, media), setup, candidates_of(media), lite)
+        return cls(ufrag, password, fingerprint_of(description, media), setup, candidates_of(media), lite)
 
     def with_setup(self, setup: Setup) -> Bundle:
         return replace(self, setup=setup)
@@ -106,7 +107,8 @@ def bundled(description: SessionDescription) -> frozenset[str]:
     return frozenset()
 
 
-def _said(description: SessionDescription, media: Media, name: str) -> str:
+def said(description: SessionDescription, media: Media, name: str) -> str:
+    """An attribute of a medium, else of its session. Raises SdpError."""
     value = media.attribute(name)
     value = description.session.attribute(name) if value is None else value
     if value is None:
@@ -114,7 +116,8 @@ def _said(description: SessionDescription, media: Media, name: str) -> str:
     return value
 
 
-def _fingerprint(description: SessionDescription, media: Media) -> Fingerprint:
+def fingerprint_of(description: SessionDescription, media: Media) -> Fingerprint:
+    """That of the best hash. Raises SdpError."""
     values = media.attributes("fingerprint") or description.session.attributes("fingerprint")
     found = [each for each in map(Fingerprint.parse, values) if _HASHES.get(each.algorithm) == len(each.digest)]
     if not found:

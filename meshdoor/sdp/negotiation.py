@@ -7,14 +7,15 @@ from dataclasses import dataclass, replace
 
 from meshdoor.errors import SdpError
 from meshdoor.sdp.attributes import Direction, Rtcp, address_type, ptime
-from meshdoor.sdp.bundle import DTLS, Bundle
+from meshdoor.sdp.bundle import DTLS, DTLS_PROFILES, Bundle
 from meshdoor.sdp.codec import Codec
 from meshdoor.sdp.crypto import Crypto
 from meshdoor.sdp.description import Line, Media, Section, SessionDescription
+from meshdoor.sdp.dtls import Dtls
 
 # Profiles of RTP: RFC 3551, RFC 3711, RFC 4585, RFC 5124; that of WebRTC is `bundle.DTLS`.
 AVP, SAVP, AVPF, SAVPF = "RTP/AVP", "RTP/SAVP", "RTP/AVPF", "RTP/SAVPF"
-PROFILES = frozenset({AVP, SAVP, AVPF, SAVPF, DTLS})
+PROFILES = frozenset({AVP, SAVP, AVPF, SAVPF}) | DTLS_PROFILES
 SECURE_PROFILES = frozenset({SAVP, SAVPF})
 DEFAULT_PTIME = 20  # ms, RFC 3551 §4.2
 STREAM = "meshdoor"  # the MediaStream that a browser puts our tracks into (RFC 8830)
@@ -23,7 +24,7 @@ STREAM = "meshdoor"  # the MediaStream that a browser puts our tracks into (RFC 
 @dataclass(frozen=True, slots=True)
 class TrackPlan:
     """One medium as we offer it. `port` 0 offers none of it. `rtcp_port` is told only where it is not the
-    next one and not multiplexed. `bundle`, `mid` and `ssrc` are for the profile of WebRTC."""
+    next one and not multiplexed. `bundle`, `mid` and `ssrc` are for WebRTC, `dtls` for the same profile without ICE."""
 
     kind: str
     port: int
@@ -37,6 +38,7 @@ class TrackPlan:
     bundle: Bundle | None = None
     mid: str | None = None
     ssrc: int | None = None
+    dtls: Dtls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +76,8 @@ class Track:
     remote_crypto: Crypto | None
     local_bundle: Bundle | None = None
     remote_bundle: Bundle | None = None
+    local_dtls: Dtls | None = None
+    remote_dtls: Dtls | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +92,8 @@ class Agreement:
     remote_crypto: Crypto | None
     local_bundle: Bundle | None = None
     remote_bundle: Bundle | None = None
+    local_dtls: Dtls | None = None
+    remote_dtls: Dtls | None = None
 
 
 def track(remote: SessionDescription, media: Media, codecs: Iterable[Codec], agreed: Agreement) -> Track:
@@ -112,6 +118,8 @@ def track(remote: SessionDescription, media: Media, codecs: Iterable[Codec], agr
         remote_crypto=agreed.remote_crypto,
         local_bundle=agreed.local_bundle,
         remote_bundle=agreed.remote_bundle,
+        local_dtls=agreed.local_dtls,
+        remote_dtls=agreed.remote_dtls,
     )
 
 
@@ -159,6 +167,7 @@ def medium(plan: TrackPlan, first: bool = True) -> Media:
     lines += [Line("a", f"rtcp:{Rtcp(plan.rtcp_port)}")] if plan.rtcp_port is not None else []
     lines += [Line("a", f"mid:{plan.mid}")] if plan.mid is not None else []
     lines += plan.bundle.lines(first) if plan.bundle is not None else []
+    lines += plan.dtls.lines() if plan.dtls is not None else []
     lines += _names(plan.kind, plan.ssrc) if plan.ssrc is not None else []
     return Media.of((*lines, Line("a", plan.direction)))
 

@@ -7,6 +7,7 @@ from meshdoor.sdp.bundle import Bundle
 from meshdoor.sdp.codec import Codec, codecs_of
 from meshdoor.sdp.crypto import Crypto
 from meshdoor.sdp.description import Media, SessionDescription
+from meshdoor.sdp.dtls import Dtls
 from meshdoor.sdp.negotiation import (
     SECURE_PROFILES,
     Agreement,
@@ -53,6 +54,8 @@ def _apply(planned: TrackPlan, media: Media, answer: SessionDescription) -> Trac
         remote_crypto=remote,
         local_bundle=planned.bundle,
         remote_bundle=Bundle.of(answer, media) if planned.bundle is not None else None,
+        local_dtls=planned.dtls,
+        remote_dtls=Dtls.of(answer, media) if planned.dtls is not None else None,
     )
     return track(answer, media, theirs, agreed)
 

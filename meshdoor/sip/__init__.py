@@ -26,5 +26,8 @@ and, on these:
     inbound       what becomes of a message from the network
     stack         the facade; what it tells is in events
     proxy         a stateless proxy between flows, whose names it seals into flow_tokens
+    registration  our account at a server of others
+    push          how a client that sleeps is woken
+    locate        where a server outside is, as name servers have it
     registrar     who is at the other end of a connection, by digest
 """

@@ -21,6 +21,7 @@ from meshdoor.sip.nict import NonInviteClientTransaction
 from meshdoor.sip.nist import NonInviteServerTransaction
 from meshdoor.sip.timers import MIN_SE, Agenda
 from meshdoor.sip.transactions import MAGIC_COOKIE, TransactionTable
+from meshdoor.sip.uri import SipUri
 from meshdoor.sip.validate import DEFAULT, Capabilities, Fault
 
 if TYPE_CHECKING:
@@ -75,6 +76,7 @@ class Core:
         self.events: deque[Event] = deque()
         self.dialogs: dict[DialogId, tuple[Session, Dialog]] = {}
         self.sessions: set[Session] = set()
+        self.contacts: dict[tuple[str, tuple[str, int]], SipUri] = {}  # where servers see us, by transport and address
         self._secret = random(16)
         self._allow = ("Allow", ", ".join(config.capabilities.methods))
         self._supported = ("Supported", ", ".join(config.capabilities.extensions))
@@ -119,7 +121,7 @@ class Core:
 
     def contact_field(self, flow: Flow) -> tuple[str, str]:
         """Contact."""
-        return "Contact", f"<{flow.contact(self.config.user)}>"
+        return "Contact", f"<{self.contacts.get((flow.transport, flow.remote)) or flow.contact(self.config.user)}>"
 
     def options_response(self, request: Request, flow: Flow) -> Response:
         """What we can do (§11.2)."""
@@ -129,7 +131,7 @@ class Core:
     def outside(self, target: Target) -> Dialog:
         """The frame of a request that belongs to no dialog yet."""
         address = replace(target.flow.contact(self.config.user), port=None, parameters=())
-        local = NameAddr(self.config.display, address).with_parameter("tag", self.new_tag())
+        local = (target.caller or NameAddr(self.config.display, address)).with_parameter("tag", self.new_tag())
         return Dialog.outside(self.random(12).hex(), local, target)
 
     def send_request(self, request: Request, flow: Flow, user: ClientUser, now: float) -> ClientTransaction:

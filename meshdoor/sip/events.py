@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from meshdoor.sip.flow import Flow
     from meshdoor.sip.offers import IncomingOffer
     from meshdoor.sip.outgoing import Outgoing
+    from meshdoor.sip.registration import Registration
     from meshdoor.sip.session import Session
     from meshdoor.sip.uac import UacSession
     from meshdoor.sip.uas import UasSession
@@ -120,6 +121,13 @@ class ResponseReceived(Event):
     outgoing: Outgoing
     response: Response
     failure: Failure | None
+
+
+@dataclass(frozen=True, slots=True)
+class RegistrationChanged(Event):
+    """A registration of ours is in another state."""
+
+    registration: Registration
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Final
 
 from meshdoor.sip.headers import NameAddr, Via
 from meshdoor.sip.message import Request, Response
-from meshdoor.sip.uri import SipUri, Uri
+from meshdoor.sip.uri import SipUri, Uri, is_address
 
 DEFAULT_PORT: Final = 5060  # §19.1.2
 SECURE_PORT: Final = 5061
@@ -59,11 +59,15 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """Whom a request is for: its Request-URI, the flow to send on, and a preloaded route (§8.1.2)."""
+    """Whom a request is for: its Request-URI, the flow to send on, and a preloaded route (§8.1.2). `caller` stands in
+    From; None for this user agent itself. `others` are flows for an INVITE that comes to nothing on the first one
+    (RFC 3263 §4.3), best first."""
 
     uri: Uri
     flow: Flow
     route: tuple[NameAddr, ...] = ()
+    caller: NameAddr | None = None
+    others: tuple[Flow, ...] = ()
 
 
 def stamp(message: Request | Response, flow: Flow) -> None:
@@ -106,7 +110,7 @@ def next_hop(uri: Uri, flow: Flow) -> Flow:
     if flow.reliable or not isinstance(uri, SipUri):
         return flow
     host = uri.host
-    if not _is_address(host):
+    if not is_address(host):
         return flow
     if _same_host(host, flow.remote[0]):
         host = flow.remote[0]  # which knows its IPv6 scope
@@ -118,7 +122,7 @@ def next_hop(uri: Uri, flow: Flow) -> Flow:
 
 def reopened(uri: Uri, flow: Flow) -> Flow:
     """What replaces a flow that failed for requests to `uri`: a new connection, where the URI says how."""
-    if flow.transport not in ("TCP", "TLS") or not isinstance(uri, SipUri) or not _is_address(uri.host):
+    if flow.transport not in ("TCP", "TLS") or not isinstance(uri, SipUri) or not is_address(uri.host):
         return flow
     default = SECURE_PORT if flow.transport == "TLS" else DEFAULT_PORT
     return replace(flow, remote=(uri.host, uri.port or default), connection=None)
@@ -127,14 +131,6 @@ def reopened(uri: Uri, flow: Flow) -> Flow:
 def _bare(host: str) -> str:
     """An address without its scope, which means nothing to others."""
     return host.partition("%")[0]
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 def _same_host(one: str, other: str) -> bool:

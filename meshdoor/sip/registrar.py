@@ -6,6 +6,7 @@ names that exist and names that do not.
 
 from __future__ import annotations
 
+import re
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,9 +22,10 @@ from meshdoor.sip.uri import SipUri, Uri
 from meshdoor.sip.validate import Capabilities, answer, check_request
 
 REALM: Final = "meshdoor"
-# The best first (RFC 8760 §2.3). Browser libraries know MD5 alone, and take the last challenge for the only one
-# (JsSIP 3.13, SIP.js 0.21).
-ALGORITHMS: Final = ("SHA-256", "MD5")
+ALGORITHMS: Final = ("SHA-256", "MD5")  # the best first (RFC 8760 §2.3)
+WEAK: Final = "MD5"
+BROWSERS: Final = frozenset({"WS", "WSS"})
+STRONG_CLIENTS: Final = re.compile("meshdoor|linphone", re.IGNORECASE)
 
 # Seconds.
 DEFAULT_EXPIRES: Final = 600
@@ -69,6 +71,11 @@ class Registrar:
             return self._answer(request, 403)
         return self._bind(request, who.username)
 
+    def authenticate(self, request: Request, now: float) -> str | Response:
+        """Who sent a request that is no REGISTER, or the challenge. SipError for what cannot be answered."""
+        who = self._digest.authenticate(request, now)
+        return self._challenge(request, who.challenges) if who.username is None else who.username
+
     def challenge(self, request: Request, now: float) -> Response:
         """The answer to any other request of who has not registered. SipError for what cannot be answered."""
         return self._challenge(request, self._digest.challenges(now))
@@ -90,6 +97,12 @@ class Registrar:
         return Registered(username, contact.uri, seconds, self._answer(request, 200, [("Contact", str(bound))]))
 
     def _challenge(self, request: Request, challenges: tuple[Challenge, ...]) -> Response:
+        """Browser libraries take the last challenge for the only one and know MD5 alone (JsSIP 3.13, SIP.js 0.21), and
+        Linphone takes the best that it knows: these get all, MD5 last. Others get MD5 alone, since baresip 1.0 and
+        panels give up where another stands beside it ("Function not implemented")."""
+        agent = request.headers.get("user-agent") or ""
+        if request.via.transport not in BROWSERS and not STRONG_CLIENTS.search(agent):
+            challenges = tuple(each for each in challenges if each.parameters["algorithm"] == WEAK)
         return self._answer(request, 401, [("WWW-Authenticate", str(challenge)) for challenge in challenges])
 
     def _answer(self, request: Request, status: int, headers: Fields = ()) -> Response:

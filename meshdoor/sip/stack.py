@@ -23,6 +23,7 @@ from meshdoor.sip.inbound import Inbound
 from meshdoor.sip.machine import Failure
 from meshdoor.sip.message import Request, Response, parse_message
 from meshdoor.sip.outgoing import Outgoing
+from meshdoor.sip.registration import Registration
 from meshdoor.sip.session import Session
 from meshdoor.sip.uac import UacSession
 from meshdoor.sip.validate import refuse
@@ -101,6 +102,11 @@ class Stack:
         if not offer:
             raise LocalProtocolError("an INVITE of ours carries an offer")
         return UacSession(self._core, target, offer, headers, now)
+
+    def register(self, target: Target, user: str, expires: int, now: float) -> Registration:
+        """Keep an account registered: `target.uri` is the domain, `target.caller` who we are there, `user` stands in
+        our Contact. `RegistrationChanged` tells of it."""
+        return Registration(self._core, target, user, expires, now)
 
     def send_request(
         self, target: Target, method: str, now: float, headers: Sequence[tuple[str, str]] = (), body: bytes = b""

@@ -19,6 +19,10 @@ from meshdoor.sip.session import Phase, Session
 from meshdoor.sip.timers import FORK_WAIT
 
 MAX_DIALOGS: Final = 32  # of one INVITE; more branches of a fork are not believed
+# Seconds for the first response of a server where there is another. RFC 3263 §4.3 has timer B, all the time that a
+# visitor waits; who answers later than this is told to stop.
+PATIENCE: Final = 3.0
+UNAVAILABLE: Final = 503  # §21.5.4
 
 Tag = str | None
 
@@ -26,7 +30,8 @@ Tag = str | None
 class UacSession(Session):
     """A call of ours. Every early dialog is told apart; the first 2xx makes the session.
 
-    A 2xx that comes after `cancel`, or after another one, gets its ACK and then BYE.
+    A 2xx that comes after `cancel`, or after another one, gets its ACK and then BYE. Where a hop is of no use the next
+    one is tried (RFC 3263 §4.3).
     """
 
     def __init__(self, core: Core, target: Target, offer: bytes, headers: Fields, now: float) -> None:
@@ -35,6 +40,8 @@ class UacSession(Session):
         self.early: dict[Tag, Dialog] = {}
         self._headers = tuple(headers)
         self._outside = core.outside(target)
+        self._hops = list(target.others)
+        self._withdrawn: set[ClientTransaction] = set()  # at hops that were too slow
         self._challenges = Challenges(core)
         self._acks: dict[Tag, tuple[Wire, bytes]] = {}
         self._rseqs: dict[Tag, int] = {}
@@ -42,6 +49,7 @@ class UacSession(Session):
         self._farewell: SessionOver | None = None  # given when the cancelled INVITE is over
         self._cancel_sent = False
         self._transaction = self._invite(now)
+        self._hurry(now)
 
     @property
     def call_id(self) -> str:
@@ -69,20 +77,29 @@ class UacSession(Session):
 
     def response_received(self, transaction: ClientTransaction, response: Response, now: float) -> None:
         """A response to the INVITE."""
-        if response.status < 200:
-            self._progress(response, now)
-        elif response.status < 300:
+        if 200 <= response.status < 300:
             self._success(transaction, response, now)
+        elif transaction is not self._transaction:
+            self._withdraw(transaction, response, now)
+        elif response.status < 200:
+            self._progress(response, now)
         else:
             self._refused(transaction, response, now)
 
     def request_failed(self, transaction: ClientTransaction, failure: Failure, now: float) -> None:
         """No final response to the INVITE."""
+        if transaction is not self._transaction or (self.phase is Phase.CALLING and self._try_next(now)):
+            return
         self._finish(self._farewell or Failed(self, (), failure), now)
 
     def invite_stalled(self, transaction: InviteClientTransaction, now: float) -> None:
         """It rang for minutes without a word from there (§16.8)."""
         self._cancel(Failed(self, (), Failure.TIMEOUT), now)
+
+    def timer_hop(self, now: float) -> None:
+        """Not a word from this hop."""
+        if self.phase is Phase.CALLING:
+            self._try_next(now)
 
     def timer_fork(self, now: float) -> None:
         """Early dialogs without a 2xx of their own are over (§13.2.2.4)."""
@@ -102,6 +119,31 @@ class UacSession(Session):
         )
         invite = self._outside.request("INVITE", headers, self.local_body)
         return self.core.send_invite(invite, self._outside.flow, self, now)
+
+    def _hurry(self, now: float) -> None:
+        if self._hops:
+            self.arm("HOP", now + PATIENCE)
+
+    def _try_next(self, now: float) -> bool:
+        """The INVITE again, to the next hop; False if there is none, or nobody wants it any more."""
+        if not self._hops or self._farewell is not None:
+            return False
+        self._outside.flow = self._hops.pop(0)
+        self._begin_again(now)
+        self._hurry(now)
+        return True
+
+    def _begin_again(self, now: float) -> None:
+        self._drop_early()
+        self.phase = Phase.CALLING
+        self._transaction = self._invite(now)
+
+    def _withdraw(self, transaction: ClientTransaction, response: Response, now: float) -> None:
+        """A hop that was too slow rings after all."""
+        if response.status < 200 and transaction not in self._withdrawn:
+            assert isinstance(transaction, InviteClientTransaction)
+            self._withdrawn.add(transaction)
+            self.core.send_cancel(transaction, (), now)
 
     def _cancel(self, farewell: SessionOver, now: float) -> None:
         self._farewell = farewell
@@ -160,20 +202,23 @@ class UacSession(Session):
             return
         if len(self._acks) >= MAX_DIALOGS:
             return
-        dialog = self._confirm(response)
+        dialog = self._confirm(transaction, response)
         ack = dialog.ack(transaction.request.cseq.number, headers=self._challenges.headers)
         self._acks[tag] = self.core.send_ack(ack, dialog.next_flow())
-        if self.phase is Phase.CONFIRMED or self.over or self._farewell is not None:
+        if transaction is not self._transaction:
+            self._send_bye(dialog, (), now)
+        elif self.phase is Phase.CONFIRMED or self.over or self._farewell is not None:
             self._turn_away(dialog, now)
         elif tag in self._left:
             self._finish(Ended(self, (), remote=True), now)
         else:
             self._answered(dialog, response, now)
 
-    def _confirm(self, response: Response) -> Dialog:
+    def _confirm(self, transaction: ClientTransaction, response: Response) -> Dialog:
         dialog = self.early.pop(response.to.tag, None)
         if dialog is None:
-            dialog = Dialog.of_response(self._transaction.request, response, self._outside.flow)
+            flow = self._outside.flow if transaction is self._transaction else transaction.wire.flow
+            dialog = Dialog.of_response(self._transaction.request, response, flow)
         else:
             dialog.learn_route(response)
         dialog.early = False
@@ -204,10 +249,10 @@ class UacSession(Session):
     def _refused(self, transaction: ClientTransaction, response: Response, now: float) -> None:
         if self._farewell is not None:
             self._finish(self._farewell, now)
+        elif response.status == UNAVAILABLE and self._try_next(now):
+            return
         elif self._challenges.met(transaction.request, response) or self.timer.enlarge(response):
-            self._drop_early()
-            self.phase = Phase.CALLING
-            self._transaction = self._invite(now)
+            self._begin_again(now)
         else:
             self._finish(Rejected(self, response.reasons, response), now)
 

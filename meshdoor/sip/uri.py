@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, replace
-from ipaddress import IPv6Address
+from ipaddress import IPv6Address, ip_address
 from typing import Final
 
 from meshdoor.errors import LocalProtocolError, SipError
@@ -278,3 +278,12 @@ def _same_parameters(one: dict[str, str], other: dict[str, str]) -> bool:
         one.get(name) == other.get(name) if name in _BINDING else one.get(name, v) == other.get(name, v)
         for name, v in (one | other).items()
     )
+
+
+def is_address(host: str) -> bool:
+    """Is this host an address, with a scope or without, rather than a name?"""
+    try:
+        ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -10,7 +10,10 @@
     web.json          the fingerprints of the certificates that phones were paired with
     wall.json         what a person set on the screen on the wall
     sip.json          what it takes to check the secrets of SIP clients that register by digest
+    adopted.json      where the SIP clients are that were adopted here
+    openers.json      the keys with which this node opens locks for SIP clients, and hashes of their codes
     web.pem, ca.pem   key and certificate of the page, and of the authority that phones may trust
+    sip.pem           the authority of the certificate that SIP devices are shown
     push.pem          the key that signs messages to push services (RFC 8292)
 
 The directory is 0700 and its files are 0600, of this user; anything else is refused with the command that
@@ -60,6 +63,10 @@ class Table(StrEnum):
     PHONES = "phones.json"
     WEB = "web.json"
     SIP = "sip.json"
+    ADOPTED = "adopted.json"
+    STATIONS = "stations.json"
+    SLEEPERS = "sleepers.json"
+    OPENERS = "openers.json"
     WALL = "wall.json"
 
 
@@ -67,6 +74,7 @@ class Keys(StrEnum):
     """A private key kept as PEM, with its certificate where it has one."""
 
     WEB = "web.pem"
+    SIP = "sip.pem"
     AUTHORITY = "ca.pem"
     PUSH = "push.pem"
 

@@ -78,6 +78,11 @@ class Connection(asyncio.Protocol):
         """Whether messages can be sent."""
         return not self._over and self.opened.done()
 
+    @property
+    def certificate(self) -> bytes:
+        """That of the other side (DER), as far as it was verified; empty if there is none."""
+        return (self._stream.certificate if self._stream is not None else None) or b""
+
     def send(self, message: bytes) -> bool:
         """Send a message; False if that cannot be. What fails later is told of the flows."""
         if not self.usable:

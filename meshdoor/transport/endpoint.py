@@ -40,6 +40,10 @@ def nobody(flow: Flow) -> bool:
     return False
 
 
+def nobody_waits(flow: Flow) -> None:
+    """Nobody wants to know which flows are lost."""
+
+
 def keep(data: bytes, flow: Flow) -> bytes:
     """Relay nothing."""
     return data
@@ -54,6 +58,8 @@ class SipEndpoint:
     `trusted` says which addresses are known not to be forged, because they met a challenge or a person
     listed them: over UDP, others get no more bytes than they sent until a session with them is answered.
 
+    `lost` may be set to what is told of each flow that failed.
+
     `relay` may be set to what sees each message first, sends on what is for others (`forward`), and returns the rest.
     """
 
@@ -62,6 +68,7 @@ class SipEndpoint:
         self._on_event = on_event
         self._trusted = trusted
         self.relay: Relay = keep
+        self.lost: Callable[[Flow], None] = nobody_waits
         self._transports: dict[str, Transport] = {}
         self._timer: asyncio.TimerHandle | None = None
         self._log = LogLimiter()
@@ -148,6 +155,7 @@ class SipEndpoint:
 
     def failed(self, flow: Flow) -> None:
         self.stack.flow_failed(flow, self.now)
+        self.lost(flow)
         self.flush()
 
     def proven(self, flow: Flow) -> bool:

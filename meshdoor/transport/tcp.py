@@ -29,6 +29,7 @@ from meshdoor.sip.flow import Flow
 from meshdoor.transport.addresses import towards
 from meshdoor.transport.base import Address, Sink
 from meshdoor.transport.connection import Connection
+from meshdoor.transport.tls import pinned_context
 
 MAX_CONNECTIONS: Final = 64
 MAX_OF_HOST: Final = 16
@@ -222,16 +223,37 @@ class TlsTransport(TcpTransport):
         super().__init__(sockets, port)
         self._server = server
         self._client = client
-        self._expected: dict[Address, str] = {}
+        self._expected: dict[Address, tuple[str, bytes]] = {}
+        self._authorities: dict[Address, ssl.SSLContext] = {}
 
-    def expect(self, remote: Address, name: str) -> None:
-        """The certificate of whoever is at this address must be of this name; else of the address itself."""
-        if len(self._expected) >= MAX_CONNECTIONS:
+    def show(self, server: ssl.SSLContext) -> None:
+        """Be known by another certificate to those who dial from now on."""
+        self._server = server
+
+    def certificate(self, flow: Flow) -> bytes:
+        """The certificate (DER) that was verified of whoever is at the other end of a connection; empty if none was."""
+        connection = self._connections.get(str(flow.connection))
+        return b"" if connection is None else connection.certificate
+
+    def expect(self, remote: Address, name: str, certificate: bytes = b"") -> None:
+        """The certificate of whoever is at this address must be of this name, or `certificate` (DER) itself; else of
+        the address."""
+        known = self._expected.pop(remote, None)
+        if known is None and len(self._expected) >= MAX_CONNECTIONS:
             self._expected.pop(next(iter(self._expected)))
-        self._expected[remote] = name
+        self._expected[remote] = name, certificate
+
+    def trust(self, remote: Address, context: ssl.SSLContext) -> None:
+        """The certificate of whoever is at this address is verified by this context."""
+        if len(self._authorities) >= MAX_CONNECTIONS:
+            self._authorities.pop(next(iter(self._authorities)))
+        self._authorities[remote] = context
 
     def _stream(self, remote: Address | None) -> SecureStream:
         if remote is None:
             return SecureStream(self._server, server_side=True, alpn=None)
-        name = self._expected.get(remote, remote[0].partition("%")[0])
-        return SecureStream(self._client, server_side=False, name=name, alpn=None)
+        name, certificate = self._expected.get(remote, (remote[0].partition("%")[0], b""))
+        if certificate:
+            return SecureStream(pinned_context(certificate), server_side=False, name=name, alpn=None)
+        context = self._authorities.get(remote, self._client)
+        return SecureStream(context, server_side=False, name=name, alpn=None)

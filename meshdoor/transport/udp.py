@@ -4,9 +4,11 @@ What a stranger gets back is bounded twice. The stack answers what it refuses in
 request had, or not at all (`sip.inbound.fit`). And whatever the stack wants, here every response is paid
 from the account of its host (`Credit`), into which only bytes that came from that host go: a response that
 is not covered is dropped, be it the tenth repetition of a 200. So over any time, to any host, the bytes of
-responses are at most the bytes of datagrams that bore its address. Free of this are requests, which are
-our own doing, and responses to a host that is in an answered session with us (`Sink.proven`): tags sent to
-it came back, so it is no forged address.
+responses are at most the bytes of datagrams that bore its address. A client whose short REGISTER is not as
+large as the challenge gets it half a second later: it repeats its request, which pays for the rest (RFC 3261
+§17.1.2.2). Free of this are requests, which are our own doing, and responses to a host that is no forged
+address (`Sink.proven`): it is in an answered session with us, so tags sent to it came back, or a person said
+who is there, or a secret.
 """
 
 from __future__ import annotations

@@ -211,7 +211,7 @@ def _self_signed(signing_key: SigningKey) -> bytes:
         .not_valid_before(NOT_BEFORE)
         .not_valid_after(NOT_AFTER)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(), critical=True)
+        .add_extension(key_usage(), critical=True)
         .add_extension(
             x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH, ExtendedKeyUsageOID.CLIENT_AUTH]),
             critical=False,
@@ -222,15 +222,16 @@ def _self_signed(signing_key: SigningKey) -> bytes:
     return builder.sign(private, None).public_bytes(Encoding.DER)
 
 
-def _usage() -> x509.KeyUsage:
+def key_usage(*, signs_certificates: bool = False) -> x509.KeyUsage:
+    """What the key of a certificate is for (RFC 5280 §4.2.1.3): TLS, or to sign other certificates."""
     return x509.KeyUsage(
-        digital_signature=True,
+        digital_signature=not signs_certificates,
         content_commitment=False,
         key_encipherment=False,
         data_encipherment=False,
         key_agreement=False,
-        key_cert_sign=False,
-        crl_sign=False,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
         encipher_only=False,
         decipher_only=False,
     )

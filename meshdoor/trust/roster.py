@@ -33,6 +33,11 @@ class Member:
     at: int  # unix seconds of that statement, by its author's clock
     until: int | None = None  # unix seconds from when a guest is one no more
 
+    @property
+    def linked(self) -> bool:
+        """Does it keep links? What has no certificate is reached through another member."""
+        return bool(self.certificate)
+
     def expired(self, unix_now: float) -> bool:
         """Is this a guest whose time is over? It stays in the roster until somebody states its revoke."""
         return self.until is not None and unix_now >= self.until

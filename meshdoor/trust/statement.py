@@ -34,6 +34,7 @@ MAX_BODY = 4096  # bytes of JSON
 MAX_CARRIED = SIGNATURE_SIZE + MAX_BODY  # bytes
 MAX_PARENTS = 32
 MAX_NAME = 64  # characters
+UNLINKED = frozenset({Role.PHONE, Role.DOOR})  # what may be a member without a certificate
 MAX_TIME = 253_402_300_799  # the last second of the year 9999
 
 # Controls, surrogates, line and paragraph separators, and what reorders text: a fixed list, because
@@ -57,7 +58,8 @@ class Found:
 
 @dataclass(frozen=True, slots=True)
 class Admit:
-    """`key` is a member. The certificate is empty for a phone that lives in a browser; `until` makes it a guest's."""
+    """`key` is a member. The certificate is empty for what has no links of its own: a phone that lives in a browser, a
+    door station that knows nothing of us. `until` makes it a guest's."""
 
     key: bytes
     certificate: bytes
@@ -196,9 +198,9 @@ def _check(author: bytes, parents: tuple[bytes, ...], body: Body) -> None:
 
 
 def _check_admit(body: Admit) -> None:
-    if body.certificate or body.role is not Role.PHONE:
-        if is_p256(body.key):
-            raise StatementError("only a phone in a browser may have a P-256 key")
+    if is_p256(body.key) and (body.certificate or body.role is not Role.PHONE):
+        raise StatementError("only a phone in a browser may have a P-256 key")
+    if body.certificate or body.role not in UNLINKED:
         _check_certificate(body.certificate, body.key)
     if body.until is not None and (body.role is not Role.PHONE or Permission.ADMIT in body.permissions):
         raise StatementError("only a phone may be a guest, and a guest lets nobody in")

@@ -38,6 +38,7 @@ BODY_DEADLINE: Final = 5.0  # seconds for the body of a request
 STOPPING: Final = 1.0  # seconds that a response under way has when the node stops
 REQUESTS: Final = (20.0, 300.0)  # a second and at once, of one address
 REFRESH: Final = 600.0  # seconds between two looks whether the certificate has to be renewed, or was
+PROVISION: Final = "/linphone/"
 MAX_HEADER: Final = 4096  # bytes of one line
 MAX_HEADERS: Final = 64
 
@@ -185,6 +186,8 @@ class WebServer:
             return response(429, b"Too many requests.")
         if not is_own(request.headers.get("Host", ""), self._names(), (*self._house.addresses(), _local(request))):
             return response(421, b"This is not the host that you asked for.")
+        if request.method == "GET" and request.path.startswith(PROVISION):
+            return await self._provision(request.path.removeprefix(PROVISION))
         handler = self._routes.get((request.method, request.path))
         if handler is None:
             return self._file(request)
@@ -241,6 +244,14 @@ class WebServer:
         except InvitationError as error:
             return json_response(STATUS.get(error.code, 403), error_body(error))
         return json_response(200, reply)
+
+    async def _provision(self, token: str) -> web.Response:
+        """What a SIP client sets itself up with. Whatever is wrong, it is told the same."""
+        try:
+            body = await self._house.provision(token)
+        except UserError:
+            return response(404, b"There is no such page.")
+        return response(200, body, "application/xml")
 
     async def _keep_certificate(self) -> None:
         while True:

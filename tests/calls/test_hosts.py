@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from meshdoor.calls.hosts import host_of, member_at
+from meshdoor.calls.hosts import host_of, member_at, member_called, user_of
 from meshdoor.sip.uri import parse_uri
 from meshdoor.trust.roster import Roster
 from tests.calls.people import member
@@ -22,3 +22,15 @@ def test_a_member_is_found_by_its_host() -> None:
 def test_other_hosts_are_of_nobody(host: str) -> None:
     assert member_at(HOME, parse_uri(f"sip:x@{host}")) is None
     assert member_at(HOME, parse_uri("tel:5")) is None
+
+
+def test_a_name_stands_in_a_uri_in_small_letters_with_dashes() -> None:
+    assert user_of(" Front  Door_2! ") == "front-door-2"
+
+
+def test_a_member_is_found_by_what_it_is_called_unless_two_are_called_so() -> None:
+    front, door = member("Front door"), member("front-door")
+    assert member_called(HOME, "hall") is HALL
+    assert member_called(HOME, "attic") is None
+    assert member_called(Roster(members={front.key: front}), "Front-Door") is front
+    assert member_called(Roster(members={front.key: front, door.key: door}), "front-door") is None

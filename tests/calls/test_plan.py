@@ -6,6 +6,7 @@ import pytest
 
 from meshdoor.calls.plan import (
     Answer,
+    Asked,
     Kind,
     Policy,
     Reception,
@@ -154,3 +155,9 @@ def test_nobody_cuts_into_a_conversation() -> None:
     assert receive(KITCHEN, HALL, listed, busy=True) == Reception(
         Kind.ROOM, Answer.REFUSE, 486, "Kitchen is in a call"
     )
+
+
+def test_a_press_may_be_for_some() -> None:
+    asked = who_rings([peer(HALL), peer(PHONE), peer(BLIND)], DOOR.key)
+    assert asked.only({HALL.key, BLIND.key}) == Asked((HALL.key,), asked.silent)
+    assert asked.only(()) == Asked((), ())

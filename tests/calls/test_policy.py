@@ -11,15 +11,18 @@ from meshdoor.calls.policy import STRANGER, caller_of, judge_outsider, member_of
 from meshdoor.sip.flow import Flow
 from meshdoor.sip.message import Request, parse_message
 from meshdoor.sip.stack import Config, Stack
+from meshdoor.sip.validate import Fault
 from meshdoor.trust.permissions import Role
 from meshdoor.trust.roster import Member, Roster
 from tests.calls.people import member
 from tests.transport.strangers import ask, invite
 
 HERE, THERE = ("10.0.0.2", 5060), ("10.0.0.1", 5060)
-HALL, GATE, ALICE = member("Hall"), member("Gate", Role.DOOR), member("Alice", Role.PHONE)
+HALL, ALICE = member("Hall"), member("Alice", Role.PHONE)
+GATE = replace(member("Gate", Role.DOOR), certificate=b"DER")
+STATION = replace(member("Station", Role.DOOR), certificate=b"")
 GUEST = replace(member("Guest", Role.PHONE), until=1000)
-HOME = Roster(members={each.key: each for each in (HALL, GATE, ALICE, GUEST)})
+HOME = Roster(members={each.key: each for each in (HALL, GATE, ALICE, STATION, GUEST)})
 UDP = Flow("UDP", HERE, THERE)
 OTHERS = ("INVITE", "REGISTER", "MESSAGE", "SUBSCRIBE", "NOTIFY", "REFER", "PUBLISH", "BREW")
 
@@ -71,8 +74,9 @@ def test_who_is_no_member_any_more_counts_as_a_stranger() -> None:
         assert policy_for(who)(request("INVITE"), flow) == STRANGER
 
 
-def test_a_screen_is_believed_about_the_phones_that_are_attached_to_it() -> None:
+def test_a_screen_is_believed_about_the_phones_and_the_stations_that_it_knows() -> None:
     assert who(request("INVITE"), link(HALL)) is HALL
+    assert who(request("INVITE", named(STATION)), link(HALL)) is STATION
     assert who(request("INVITE", named(ALICE)), link(HALL)) is ALICE
 
 
@@ -115,3 +119,11 @@ def test_names_that_exist_and_names_that_do_not_get_the_same(method: str) -> Non
         ((_, data),) = stack.data_to_send()
         answers.append((data.split(b"\r\n")[0], {line.split(b":")[0] for line in data.split(b"\r\n")}))
     assert answers[0] == answers[1]
+
+
+def test_what_strangers_are_not_served_may_be_judged_otherwise() -> None:
+    unproven = Fault(401, "who is it?")
+    judge = policy_for(who, lambda request, flow: unproven)
+    assert judge(request("INVITE"), UDP) is unproven
+    assert judge(request("OPTIONS"), UDP) is None
+    assert judge(request("INVITE"), link(HALL)) is None

@@ -7,8 +7,11 @@ from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any, cast
 
+from meshdoor.calls.clients import Client
 from meshdoor.media.engine_client import Engine
-from meshdoor.media.messages import FirstPicture, Gates, LegOpened, StartLeg
+from meshdoor.media.messages import StartLeg
+from meshdoor.media.plans import Gates
+from meshdoor.media.reports import FirstPicture, LegOpened
 from meshdoor.media.suites import suites
 from meshdoor.node.answering import Answering
 from meshdoor.node.calling import Findable
@@ -94,6 +97,9 @@ class FakeDesk:
 
     def address(self, key: bytes) -> str:
         return "127.0.0.1" if self.street.carries(self.member.key, key) else ""
+
+    def client(self, key: bytes) -> Client | None:
+        return None
 
     def is_browser(self, key: bytes) -> bool:
         return self.street.desks[key].member.role is Role.PHONE

@@ -9,10 +9,13 @@ from dataclasses import dataclass, field, replace
 from typing import Any, cast
 
 from meshdoor.calls import plan
+from meshdoor.calls.clients import Client
 from meshdoor.config import IceServer
 from meshdoor.errors import EngineError
 from meshdoor.media.engine_client import Engine
-from meshdoor.media.messages import Gates, IceDescription, LegOpened, LegStatistics, StartLeg
+from meshdoor.media.messages import StartLeg
+from meshdoor.media.plans import Gates, IceDescription
+from meshdoor.media.reports import LegOpened, LegStatistics
 from meshdoor.media.suites import suites
 from meshdoor.mesh.peer import Peer, State
 from meshdoor.node.calling import Findable
@@ -152,6 +155,9 @@ class FakeRooms:
 
     def address(self, key: bytes) -> str:
         return "127.0.0.1"
+
+    def client(self, key: bytes) -> Client | None:
+        return None
 
     def is_browser(self, key: bytes) -> bool:
         """Phones speak WebRTC, and nothing else."""

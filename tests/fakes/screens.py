@@ -14,7 +14,7 @@ from meshdoor.errors import EngineError
 from meshdoor.mesh.frames import MAX_NOTE, write_object
 from meshdoor.node.history import History
 from meshdoor.node.house import House
-from meshdoor.node.notes import NoteRouter
+from meshdoor.node.notes import Note, NoteRouter
 from meshdoor.store.ledger import Ledger
 from meshdoor.trust.permissions import Role
 from meshdoor.trust.roster import Member, Roster
@@ -84,6 +84,9 @@ class FakeHouse:
     @property
     def key(self) -> bytes:
         return self.membership.identity.key
+
+    def note(self, key: bytes, note: Note) -> None:
+        self.notes.received(key, self.name, note, True)
 
 
 def join(one: FakeHouse, other: FakeHouse) -> None:

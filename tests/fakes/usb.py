@@ -13,7 +13,7 @@ import av
 
 from meshdoor.media.card import Card
 from meshdoor.media.encoder import Encoder, Picture
-from meshdoor.media.messages import VideoFormat
+from meshdoor.media.plans import VideoFormat
 
 SOURCE: Final = Path(__file__).with_name("v4l2.c")
 FRAMES: Final = 60

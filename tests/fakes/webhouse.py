@@ -6,7 +6,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from meshdoor.errors import Refused, RemoteProtocolError
+from meshdoor.errors import NotFound, Refused, RemoteProtocolError
 from meshdoor.node.web import Cut, Guest, Json, Send, SipFlow, Stop, Tell
 from meshdoor.trust.attach import Refusal, refused
 from meshdoor.trust.identity import Identity
@@ -47,6 +47,7 @@ class WebHouse:
     watchers: list[Callable[[], None]] = field(default_factory=list)
     pairs: list[tuple[bytes, str, bytes]] = field(default_factory=list)
     hosts: tuple[str, ...] = ("127.0.0.1",)
+    settings: dict[str, bytes] = field(default_factory=dict)  # that SIP clients may fetch, by token
 
     def admit(self, name: str, until: int | None = None) -> Identity:
         phone = Identity.generate()
@@ -88,6 +89,11 @@ class WebHouse:
 
     def attach(self, key: bytes, send: Send, cut: Cut) -> SipFlow:
         return self._flow(send, cut)
+
+    async def provision(self, token: str) -> bytes:
+        if token not in self.settings:
+            raise NotFound("there are no such settings")
+        return self.settings.pop(token)
 
     def attach_client(self, address: str, send: Send, cut: Cut) -> SipFlow:
         return self._flow(send, cut)

@@ -20,15 +20,24 @@ PATIENCE = 30.0  # seconds; the machine may be busy
 class Node:
     """One node. Its control socket is a file, so it is asked from outside the house.
 
-    It is ready at once, but for `wait=False`: then `expect_ready` is to be called.
+    It is ready at once, but for `wait=False`: then `expect_ready` is to be called. `nice`: it lets others have the
+    CPU first.
     """
 
     def __init__(
-        self, host: Host, role: str = "screen", name: str = "", options: tuple[str, ...] = (), *, wait: bool = True
+        self,
+        host: Host,
+        role: str = "screen",
+        name: str = "",
+        options: tuple[str, ...] = (),
+        *,
+        wait: bool = True,
+        nice: int = 0,
     ) -> None:
         self.host = host
         self.name = name or host.name
-        self._command = host.python("meshdoor", "run", "--role", role, "--name", self.name, *options)
+        command = host.python("meshdoor", "run", "--role", role, "--name", self.name, *options)
+        self._command = ["nice", "-n", str(nice), *command]
         self.process = self.host.start(self._command)
         if wait:
             self.expect_ready()

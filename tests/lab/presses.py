@@ -114,14 +114,15 @@ class Pressed:
 
 
 class Family:
-    """One home: a door, screens, ears at all of them. `settings` are lines of the door's config.toml."""
+    """One home: a door, screens, ears at all of them. `settings` are lines of the door's config.toml; `nice` is how
+    much the screens give way to the door, as if each had a machine of its own."""
 
-    def __init__(self, house: House, *screens: str, door: str = "door", settings: str = "") -> None:
+    def __init__(self, house: House, *screens: str, door: str = "door", settings: str = "", nice: int = 0) -> None:
         self.house = house
         self.ears = Ears()
         (house[door].directory / "state").mkdir(mode=0o700)
         (house[door].directory / "state" / "config.toml").write_text(settings)
-        self.screens = [Node(house[name]) for name in screens]
+        self.screens = [Node(house[name], nice=nice) for name in screens]
         self.door = Node(house[door], "door")
 
     def __enter__(self) -> Family:

@@ -23,7 +23,11 @@ from tests.lab.nodes import wait_until
 from tests.lab.presses import Family, audio_from
 from tests.lab.test_phones import MEDIA, VISITOR, tone
 
-pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(MISSING or missing()), reason=MISSING or missing())]
+pytestmark = [
+    pytest.mark.lab,
+    pytest.mark.peers,
+    pytest.mark.skipif(bool(MISSING or missing()), reason=MISSING or missing()),
+]
 
 VOICES = {"jssip": 880, "sipjs": 990}  # Hz
 OPENS = """([url, protocol]) => new Promise((told) => {

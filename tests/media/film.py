@@ -11,7 +11,8 @@ from meshdoor.errors import RtpError
 from meshdoor.media import card
 from meshdoor.media.card import Card
 from meshdoor.media.encoder import Encoder, Picture
-from meshdoor.media.messages import Address, Event, StreamPlan, VideoFormat
+from meshdoor.media.plans import Address, StreamPlan, VideoFormat
+from meshdoor.media.reports import Event
 from meshdoor.media.video_receiver import VideoReceiver
 from meshdoor.media.video_stream import packetizer
 from meshdoor.rtp.group import RtpStream

@@ -11,7 +11,7 @@ import av
 
 from meshdoor.errors import RtpError
 from meshdoor.media import card
-from meshdoor.media.messages import Address, StreamPlan
+from meshdoor.media.plans import Address, StreamPlan
 from meshdoor.rtp.packet import RtpPacket, is_rtcp
 from meshdoor.rtp.rtcp import RtcpPacket, parse_compound
 from meshdoor.rtp.session import RtcpSession

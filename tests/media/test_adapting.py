@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from meshdoor.media.adapting import LOWEST, MAX_PATIENCE, PATIENCE, SETTLE, STEPS, TRIAL, LinkClass, smaller
-from meshdoor.media.messages import VideoFormat
+from meshdoor.media.plans import VideoFormat
 
 HOUSE = VideoFormat()
 

@@ -12,9 +12,10 @@ from meshdoor.errors import EngineError, RtpError
 from meshdoor.media.analysis import pitch, power
 from meshdoor.media.audio_encoder import encoder
 from meshdoor.media.audio_receiver import AudioReceiver, carries
-from meshdoor.media.messages import Address, DtmfReceived, Event, FirstSound, StreamPlan
 from meshdoor.media.microphone import ToneMicrophone
+from meshdoor.media.plans import Address, StreamPlan
 from meshdoor.media.playout import Voice
+from meshdoor.media.reports import DtmfReceived, Event, FirstSound
 from meshdoor.media.sound import INTERVAL, PIECE, RATE
 from meshdoor.rtp.dtmf import digit_payloads
 from meshdoor.rtp.packet import RtpPacket

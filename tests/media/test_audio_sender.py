@@ -14,9 +14,10 @@ import pytest
 from meshdoor.errors import EngineError
 from meshdoor.media.audio_sender import AudioSender, Talk
 from meshdoor.media.channel import Channel, ChannelOwner
-from meshdoor.media.messages import AUDIO, Address, Device, Event, StreamPlan
 from meshdoor.media.microphone import ToneMicrophone
 from meshdoor.media.path import UdpPath
+from meshdoor.media.plans import AUDIO, Address, StreamPlan
+from meshdoor.media.reports import Device, Event
 from meshdoor.rtp.dtmf import DtmfEvent, DtmfReceiver
 from meshdoor.rtp.packet import RtpPacket, is_rtcp
 from meshdoor.rtp.srtp import AEAD_AES_128_GCM, MasterKey, unprotector

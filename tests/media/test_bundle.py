@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from meshdoor.media.bundle import NOWHERE, Bundle
 from meshdoor.media.datagrams import SocketAddress
-from meshdoor.media.messages import Address, StreamPlan
+from meshdoor.media.plans import Address, StreamPlan
 from meshdoor.rtp.packet import RtpPacket
 from meshdoor.rtp.session import RtcpSession
 

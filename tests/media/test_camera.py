@@ -15,7 +15,8 @@ from meshdoor.media.camera import Camera, decoded
 from meshdoor.media.card import Card
 from meshdoor.media.encoder import Coded, Encoder, Picture
 from meshdoor.media.feed import Feed
-from meshdoor.media.messages import Device, VideoFormat
+from meshdoor.media.plans import VideoFormat
+from meshdoor.media.reports import Device
 from meshdoor.media.source import CardSource, Pause, Source
 from tests.media.files import wait_for
 

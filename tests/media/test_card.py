@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from meshdoor.media.card import FRAMES, Card, frame_number, read
 from meshdoor.media.encoder import Encoder, Picture
-from meshdoor.media.messages import VideoFormat
+from meshdoor.media.plans import VideoFormat
 
 CARD = Card(320, 192)
 

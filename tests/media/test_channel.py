@@ -13,8 +13,9 @@ import pytest
 from meshdoor.errors import EngineError
 from meshdoor.media.channel import SILENCE, Channel, ChannelOwner
 from meshdoor.media.datagrams import Datagrams
-from meshdoor.media.messages import Address, Event, FirstPacketSent, RtpSilence
 from meshdoor.media.path import UdpPath
+from meshdoor.media.plans import Address
+from meshdoor.media.reports import Event, FirstPacketSent, RtpSilence
 from meshdoor.media.sink import Unit
 from meshdoor.rtp.group import RtpStream
 from meshdoor.rtp.packet import RtpPacket

@@ -10,7 +10,7 @@ from av.video.frame import PictureType
 from meshdoor.errors import EngineError
 from meshdoor.media.card import Card
 from meshdoor.media.encoder import Coded, Encoder, Picture
-from meshdoor.media.messages import VideoFormat
+from meshdoor.media.plans import VideoFormat
 from meshdoor.rtp.nal import IDR, PPS, SPS, ParameterSets, join_annex_b, nal_type, split_annex_b
 from meshdoor.rtp.vp8 import starts_key_frame
 

@@ -15,17 +15,9 @@ from meshdoor.errors import EngineError
 from meshdoor.media import engine_client
 from meshdoor.media.card import frame_number
 from meshdoor.media.engine_client import Engine
-from meshdoor.media.messages import (
-    VIDEO,
-    EngineLost,
-    EngineReady,
-    Event,
-    FirstPacketSent,
-    Gates,
-    Hello,
-    StartLeg,
-    VideoFormat,
-)
+from meshdoor.media.messages import Hello, StartLeg
+from meshdoor.media.plans import VIDEO, Gates, VideoFormat
+from meshdoor.media.reports import EngineLost, EngineReady, Event, FirstPacketSent
 from meshdoor.rtp.srtp import AES_CM_128_HMAC_SHA1_80
 from tests.media.files import in_thread
 from tests.media.peer import Peer, until

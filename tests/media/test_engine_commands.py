@@ -9,36 +9,30 @@ import pytest
 
 from meshdoor.errors import EngineError
 from meshdoor.media import engine as module
+from meshdoor.media import stun_path
 from meshdoor.media.engine import Engine
 from meshdoor.media.messages import (
-    Address,
     Capture,
     CloseLeg,
     Command,
-    Done,
     Dtmf,
-    EngineStatistics,
-    Failed,
     Gate,
-    Gates,
     GetStatistics,
     Hello,
     KeyFrame,
-    LegOpened,
-    LegStatistics,
     Message,
     OpenLeg,
     Ping,
-    Ready,
     Snapshot,
     StartLeg,
-    StreamPlan,
-    VideoFormat,
     decode,
     encode,
 )
 from meshdoor.media.path import UdpPath
+from meshdoor.media.plans import Address, Gates, StreamPlan, VideoFormat
+from meshdoor.media.reports import Done, EngineStatistics, Failed, LegOpened, LegStatistics, Ready
 from tests.media.peer import until
+from tests.media.stun_server import SHIFT, StunServer
 
 HELLO = Hello("door", "Front", microphone="silence", video=VideoFormat(320, 192, 30, 300_000))
 PLAN = StreamPlan("sendrecv", Address("127.0.0.1", 9), "H264", 96, 90_000)
@@ -95,6 +89,32 @@ async def test_a_leg_from_its_beginning_to_its_end(bench: Bench) -> None:
     assert bench.ask(StartLeg("b0")) == Done()
     assert isinstance(bench.ask(CloseLeg("b0")), LegStatistics)
     assert bench.ask(Gate("b0", Gates())) == Failed("there is no leg b0")
+
+
+async def test_a_leg_tells_how_it_looks_from_outside(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(stun_path, "WAITS", (0.05,))
+    bench.ask(HELLO)
+    server = await StunServer.open()
+    said = LegOpened(0, 0, 0, 0)
+    for name, patience in (("b0", 0), ("b1", 99)):
+        server.patience = patience
+        bench.engine.handle(encode(OpenLeg(name, "127.0.0.1", stun=server.address), 7))
+        await until(lambda: bench.sent[-1][0] == 7)
+        told = bench.sent.pop()[1]
+        assert isinstance(told, LegOpened)
+        before, said = said, told
+    assert [seen.port for seen in before.seen] == [before.audio_port + SHIFT, before.video_port + SHIFT]
+    assert said.seen == ()
+    asked = len(server.asked)
+    bench.engine.handle(encode(OpenLeg("b2", "127.0.0.1", stun=server.address), 8))
+    await until(lambda: len(server.asked) > asked)
+    assert isinstance(bench.ask(CloseLeg("b1")), LegStatistics)
+    bench.ask(CloseLeg("b2"))
+    await until(lambda: (8, Failed("leg b2 was closed")) in bench.sent)
+    bench.engine.handle(encode(OpenLeg("b3", "127.0.0.1", stun=Address("::1", 1)), 9))
+    await until(lambda: bench.sent[-1][0] == 9)
+    assert isinstance(bench.sent[-1][1], LegOpened)
+    server.transport.close()
 
 
 async def test_what_a_leg_cannot_do(bench: Bench, tmp_path: Path) -> None:

@@ -6,14 +6,14 @@ import pytest
 
 from meshdoor.config import IceServer
 from meshdoor.errors import LocalProtocolError
-from meshdoor.media import messages
+from meshdoor.media import messages, plans, reports
 from meshdoor.media.messages import decode, encode
 from meshdoor.rtp.srtp_keys import AEAD_AES_128_GCM, MasterKey
 
 KEY = MasterKey(AEAD_AES_128_GCM, b"k" * 16, b"s" * 12)
-PLAN = messages.StreamPlan(
+PLAN = plans.StreamPlan(
     "sendonly",
-    messages.Address("fe80::1%eth0", 4000),
+    plans.Address("fe80::1%eth0", 4000),
     "H264",
     97,
     90_000,
@@ -21,22 +21,22 @@ PLAN = messages.StreamPlan(
     tx_key=KEY,
     feedback=("nack", "nack pli"),
 )
-ICE = messages.IceDescription("ufrag", "secret", "sha-256 AB", ("1 1 udp 1 127.0.0.1 4000 typ host",))
-REMOTE = messages.IceRemote("ufrag", "secret", "sha-256 AB", (), controlling=True, client=False)
+ICE = plans.IceDescription("ufrag", "secret", "sha-256 AB", ("1 1 udp 1 127.0.0.1 4000 typ host",))
+REMOTE = plans.IceRemote("ufrag", "secret", "sha-256 AB", (), controlling=True, client=False)
 
 
 @pytest.mark.parametrize(
     "message",
     [
         messages.Hello("door", "Front", camera="rtsp://user:secret@cam/1", out_dir="/tmp/x"),
-        messages.StartLeg("b1", None, PLAN, messages.Gates(microphone=True)),
+        messages.StartLeg("b1", None, PLAN, plans.Gates(microphone=True)),
         messages.OpenLeg("b1", "::1", webrtc=True, ice_servers=(IceServer("turn:t:1", "me", "secret"),)),
-        messages.LegOpened(1, 1, 2, 3, ICE),
+        reports.LegOpened(1, 1, 2, 3, ICE),
         messages.StartLeg("b1", ice=REMOTE),
-        messages.EngineStatistics((messages.LegStatistics("b1"),), 3, 1, 0.25),
-        messages.LegStatistics("b1", video=messages.StreamStatistics(round_trip=1)),
-        messages.EngineLost(("b1", "b2"), "exit status -9"),
-        messages.Done(),
+        reports.EngineStatistics((reports.LegStatistics("b1"),), 3, 1, 0.25),
+        reports.LegStatistics("b1", video=reports.StreamStatistics(round_trip=1)),
+        reports.EngineLost(("b1", "b2"), "exit status -9"),
+        reports.Done(),
     ],
 )
 def test_round_trip(message: messages.Message) -> None:
@@ -45,7 +45,7 @@ def test_round_trip(message: messages.Message) -> None:
 
 
 def test_every_message_is_known() -> None:
-    assert {messages.StartLeg, messages.LegOpened, messages.EngineLost} <= set(messages.KNOWN.values())
+    assert {messages.StartLeg, reports.LegOpened, reports.EngineLost} <= set(messages.KNOWN.values())
     assert all(messages.KNOWN[name].__name__ == name for name in messages.KNOWN)
 
 

@@ -16,8 +16,9 @@ from meshdoor.media import v4l2
 from meshdoor.media.camera import Camera, Care
 from meshdoor.media.cameras import FoundCamera
 from meshdoor.media.encoder import Coded
-from meshdoor.media.messages import Device, VideoFormat
 from meshdoor.media.opening import Opener
+from meshdoor.media.plans import VideoFormat
+from meshdoor.media.reports import Device
 from meshdoor.media.source import LateSource, StandIn
 from meshdoor.settings.camera import CameraConfig
 from tests.fakes.rpicam import Rpicam

@@ -16,9 +16,9 @@ from meshdoor.errors import EngineError
 from meshdoor.media.daylight import luma
 from meshdoor.media.encoder import Picture
 from meshdoor.media.feed import Feed
-from meshdoor.media.messages import VideoFormat
 from meshdoor.media.opening import open_source
 from meshdoor.media.pipe import PipeSource, open_rpicam, rpicam
+from meshdoor.media.plans import VideoFormat
 from meshdoor.media.source import Source
 from meshdoor.settings.camera import CameraConfig
 from tests.fakes.rpicam import Rpicam

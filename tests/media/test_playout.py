@@ -5,8 +5,8 @@ import time
 from array import array
 
 from meshdoor.errors import EngineError
-from meshdoor.media.messages import Device
 from meshdoor.media.playout import Playout
+from meshdoor.media.reports import Device
 from meshdoor.media.sound import PIECE, SILENCE
 from tests.media.peer import until
 

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from meshdoor.media import still
 from meshdoor.media.camera import Camera, Care, decoded
 from meshdoor.media.encoder import Coded, Encoder, Picture
-from meshdoor.media.messages import VideoFormat
 from meshdoor.media.opening import open_source
+from meshdoor.media.plans import VideoFormat
 from meshdoor.media.privacy import BLACK, GREY, burn_in
 from meshdoor.media.source import Pause, Source
 from meshdoor.settings.camera import CameraConfig, Mask

@@ -8,7 +8,7 @@ import pytest
 
 from meshdoor.errors import EngineError
 from meshdoor.media.background import wait_for_workers
-from meshdoor.media.messages import VideoFormat
+from meshdoor.media.plans import VideoFormat
 from meshdoor.media.rehearsal import begin, rehearse
 
 

@@ -10,7 +10,9 @@ from contextlib import asynccontextmanager
 import pytest
 
 from meshdoor.media.engine_client import Engine
-from meshdoor.media.messages import Hello, StartLeg, StreamStatistics, VideoFormat
+from meshdoor.media.messages import Hello, StartLeg
+from meshdoor.media.plans import VideoFormat
+from meshdoor.media.reports import StreamStatistics
 from meshdoor.rtp.rtcp import ReceiverReport, ReportBlock, report_compound
 from meshdoor.settings.camera import CameraConfig
 from tests.media.peer import SSRC, Peer

@@ -19,8 +19,10 @@ from meshdoor.media import card, streams
 from meshdoor.media.camera import Camera
 from meshdoor.media.encoder import Coded, Picture
 from meshdoor.media.engine_client import Engine
-from meshdoor.media.messages import Device, Event, Hello, StartLeg, VideoFormat
+from meshdoor.media.messages import Hello, StartLeg
 from meshdoor.media.opening import open_source
+from meshdoor.media.plans import VideoFormat
+from meshdoor.media.reports import Device, Event
 from meshdoor.media.source import LateSource, Source
 from meshdoor.media.streams import StreamSource
 from meshdoor.rtp.h264_depacketizer import depacketize

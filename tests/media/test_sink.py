@@ -205,13 +205,23 @@ def test_a_fresh_sink_has_nothing_to_send_again() -> None:
 
 def test_digits_stand_between_the_units() -> None:
     rig = Rig()
-    rig.sink.insert(b"early", 101, 5, True)
     rig.push()
     rig.sink.insert(b"dtmf", 101, 5, True)
     rig.push()
     packets = rig.received()
     assert [packet.sequence_number for packet in packets] == [100, 101, 102, 103, 104, 105, 106]
     assert (packets[3].payload, packets[3].payload_type, packets[3].marker) == (b"dtmf", 101, True)
+
+
+def test_digits_may_come_before_all_else() -> None:
+    rig = Rig()
+    rig.sink.insert(b"1", 101, 5, True)
+    rig.sink.insert(b"2", 101, 6, True)
+    rig.push()
+    first, *others = rig.received()
+    assert first.payload == b"1"
+    assert first.sequence_number < 1 << 15
+    assert [packet.sequence_number - first.sequence_number for packet in others] == [1, 2, 3, 4]
 
 
 def test_another_sink_under_the_same_key_goes_on() -> None:

@@ -9,8 +9,9 @@ import pytest
 
 from meshdoor.media import echo, sound_desk, swresample
 from meshdoor.media.floor import peak
-from meshdoor.media.messages import Chime, Device, Hello, Hush, Ring, Sounds
+from meshdoor.media.messages import Chime, Hello, Hush, Ring, Sounds
 from meshdoor.media.microphone import SilentMicrophone, ToneMicrophone
+from meshdoor.media.reports import Device
 from meshdoor.media.sound import PIECE, RATE
 from meshdoor.media.sound_desk import SoundDesk
 from meshdoor.media.speaker import header

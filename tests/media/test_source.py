@@ -13,8 +13,8 @@ from meshdoor.media import card
 from meshdoor.media.camera import decoded
 from meshdoor.media.card import Card
 from meshdoor.media.encoder import Coded, Picture
-from meshdoor.media.messages import VideoFormat
 from meshdoor.media.opening import open_source
+from meshdoor.media.plans import VideoFormat
 from meshdoor.media.source import CardSource, Source, clock_text
 from meshdoor.media.streams import StreamSource, fitting
 

@@ -11,7 +11,7 @@ from meshdoor.media.adapting import smaller
 from meshdoor.media.camera import decoded
 from meshdoor.media.card import Card
 from meshdoor.media.encoder import Coded, Encoder, Picture
-from meshdoor.media.messages import VideoFormat
+from meshdoor.media.plans import VideoFormat
 from meshdoor.media.tracks import Tracks
 
 VIDEO = VideoFormat(320, 192, 30, 300_000)

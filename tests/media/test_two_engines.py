@@ -14,24 +14,9 @@ import pytest
 
 from meshdoor.media.analysis import frame_number, frame_numbers, heard
 from meshdoor.media.engine_client import Engine
-from meshdoor.media.messages import (
-    AUDIO,
-    RECVONLY,
-    SENDONLY,
-    SENDRECV,
-    Address,
-    DtmfReceived,
-    Event,
-    FirstPacketSent,
-    FirstPicture,
-    FirstSound,
-    Gates,
-    Hello,
-    LegOpened,
-    StartLeg,
-    StreamPlan,
-    VideoFormat,
-)
+from meshdoor.media.messages import Hello, StartLeg
+from meshdoor.media.plans import AUDIO, RECVONLY, SENDONLY, SENDRECV, Address, Gates, StreamPlan, VideoFormat
+from meshdoor.media.reports import DtmfReceived, Event, FirstPacketSent, FirstPicture, FirstSound, LegOpened
 from meshdoor.rtp.srtp import AEAD_AES_128_GCM, AES_CM_128_HMAC_SHA1_80, MasterKey, Suite
 from tests.media.files import in_thread
 from tests.media.peer import until

@@ -17,7 +17,9 @@ import pytest
 
 from meshdoor.media import echo
 from meshdoor.media.engine_client import Engine
-from meshdoor.media.messages import SENDRECV, Address, Device, Event, Gates, Hello, LegOpened, StartLeg, StreamPlan
+from meshdoor.media.messages import Hello, StartLeg
+from meshdoor.media.plans import SENDRECV, Address, Gates, StreamPlan
+from meshdoor.media.reports import Device, Event, LegOpened
 from meshdoor.media.sound import RATE
 from meshdoor.rtp.srtp import AEAD_AES_128_GCM, MasterKey
 from tests.media import soundhouse

@@ -9,7 +9,9 @@ from pathlib import Path
 import pytest
 
 from meshdoor.media.engine_client import Engine
-from meshdoor.media.messages import Device, Event, Hello, StartLeg, VideoFormat
+from meshdoor.media.messages import Hello, StartLeg
+from meshdoor.media.plans import VideoFormat
+from meshdoor.media.reports import Device, Event
 from meshdoor.settings.camera import CameraConfig
 from tests.fakes import usb
 from tests.fakes.usb import UsbCamera

@@ -11,7 +11,7 @@ from meshdoor.errors import EngineError, RtpError
 from meshdoor.media import card, video_decoder
 from meshdoor.media.card import Card
 from meshdoor.media.encoder import Encoder, Picture
-from meshdoor.media.messages import VideoFormat
+from meshdoor.media.plans import VideoFormat
 from meshdoor.media.video_decoder import MAX_WAITING, DecoderOwner, DecoderThread, VideoDecoder
 from meshdoor.rtp.access_unit import AccessUnit
 from meshdoor.rtp.nal import IDR, ParameterSets, join_annex_b, nal_type, split_annex_b

@@ -13,8 +13,8 @@ import pytest
 from meshdoor.errors import EngineError
 from meshdoor.media import video_receiver
 from meshdoor.media.analysis import frame_number
-from meshdoor.media.messages import FirstPicture, PictureLost
 from meshdoor.media.outlet import KeyFrameRequests
+from meshdoor.media.reports import FirstPicture, PictureLost
 from meshdoor.media.video_receiver import VideoReceiver
 from meshdoor.rtp.packet import RtpPacket
 from tests.media.files import in_thread

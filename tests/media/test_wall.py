@@ -13,7 +13,8 @@ import pytest
 
 from meshdoor.media import panel, wall
 from meshdoor.media.card import Card
-from meshdoor.media.messages import FAILED, OK, STAND_IN, Device, Event, Touched, WallFormat
+from meshdoor.media.plans import WallFormat
+from meshdoor.media.reports import FAILED, OK, STAND_IN, Device, Event, Touched
 from meshdoor.media.wall import Wall
 from meshdoor.wall import model, rest
 from meshdoor.wall.model import Settings, WallState

@@ -12,17 +12,9 @@ import pytest
 from meshdoor.errors import EngineError
 from meshdoor.media.analysis import pitch, sound
 from meshdoor.media.engine_client import Engine
-from meshdoor.media.messages import (
-    Event,
-    FirstPacketSent,
-    FirstSound,
-    Gates,
-    Hello,
-    IceRemote,
-    LegFailed,
-    StartLeg,
-    VideoFormat,
-)
+from meshdoor.media.messages import Hello, StartLeg
+from meshdoor.media.plans import Gates, IceRemote, VideoFormat
+from meshdoor.media.reports import Event, FirstPacketSent, FirstSound, LegFailed
 from meshdoor.media.suites import suites
 from meshdoor.node import media_plan
 from meshdoor.node.media_plan import PRESSED, Place, Streams

@@ -12,18 +12,9 @@ from meshdoor.errors import EngineError
 from meshdoor.media.bundle import Bundle
 from meshdoor.media.channel import Channel, ChannelOwner
 from meshdoor.media.leg import Studio
-from meshdoor.media.messages import (
-    AUDIO,
-    VIDEO,
-    Address,
-    Event,
-    Gates,
-    IceDescription,
-    IceRemote,
-    LegFailed,
-    StartLeg,
-    StreamPlan,
-)
+from meshdoor.media.messages import StartLeg
+from meshdoor.media.plans import AUDIO, VIDEO, Address, Gates, IceDescription, IceRemote, StreamPlan
+from meshdoor.media.reports import Event, LegFailed
 from meshdoor.media.webrtc import Keys, Transport
 from meshdoor.media.webrtc_leg import WebrtcLeg
 from meshdoor.rtp.srtp_keys import AEAD_AES_128_GCM, MasterKey

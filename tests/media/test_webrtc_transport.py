@@ -18,7 +18,7 @@ from meshdoor.config import IceServer
 from meshdoor.errors import EngineError
 from meshdoor.media import webrtc
 from meshdoor.media.ice import MAX_WAITING, servers_of, usable
-from meshdoor.media.messages import IceRemote
+from meshdoor.media.plans import IceRemote
 from meshdoor.media.suites import CM, GCM, suites
 from meshdoor.media.webrtc import Transport
 from tests.media.peer import until

@@ -11,6 +11,7 @@ from meshdoor.errors import LinkError, LocalProtocolError
 from meshdoor.mesh.frames import Hello, Kind, Ping, Pong, State, frame, write_object
 from meshdoor.mesh.wire import (
     BYTES_AT_ONCE,
+    EXCUSES,
     FRAMES_AT_ONCE,
     KEEP_ALIVE,
     MISSED,
@@ -136,7 +137,7 @@ def test_a_timer_that_fires_early_does_nothing() -> None:
 def test_either_side_may_hurry_and_stop_hurrying() -> None:
     dialer, dialed = pair()
     dialed.hurry(0.5, 101.0)
-    assert dialed.next_deadline() == 101.5
+    assert dialed.next_deadline() == pytest.approx(101.6)
     roundtrip(dialer, dialed, 101.1)
     assert events(dialed) == [Measured(dialed.rtt, OURS.digest, State.FREE)]
     assert dialed.rtt == pytest.approx(0.1)
@@ -154,6 +155,45 @@ def test_a_hurried_link_notices_silence_sooner() -> None:
         assert events(dialer) == []
     dialer.handle_timer(105.0)
     assert events(dialer) == [Lost(1.5)]
+
+
+def test_who_was_dialed_does_not_ask_a_dialer_that_asks() -> None:
+    dialer, dialed = pair()
+    dialer.hurry(0.5, 101.0)
+    dialed.hurry(0.5, 101.0)
+    roundtrip(dialer, dialed, 101.0)
+    for tick in range(1, 100):
+        now = 101.0 + tick / 10
+        dialed.handle_timer(now)
+        assert dialed.data_to_send() == b""
+        dialer.handle_timer(now)
+        roundtrip(dialer, dialed, now)
+
+
+def test_who_was_dialed_asks_a_dialer_that_is_silent_and_then_gives_it_up() -> None:
+    _, dialed = pair()
+    dialed.hurry(0.5, 101.0)
+    asked = []
+    while not (happened := events(dialed)):
+        asked.append(bool(dialed.data_to_send()))
+        deadline = dialed.next_deadline()
+        assert deadline is not None
+        dialed.handle_timer(deadline)
+    assert asked == [True, True, True]
+    assert happened == [Lost(1.5)]
+
+
+def test_a_node_that_is_always_late_gives_a_dead_peer_up_in_the_end() -> None:
+    dialer, _ = pair()
+    dialer.hurry(0.5, 101.0)
+    now, turns = 101.0, 0
+    while not events(dialer):
+        deadline = dialer.next_deadline()
+        assert deadline is not None
+        now, turns = deadline + 0.2, turns + 1
+        dialer.handle_timer(now)
+    assert EXCUSES < turns < 3 * EXCUSES
+    assert 101.0 + 1.5 < now < 101.0 + 2 * EXCUSES
 
 
 def test_another_digest_or_state_is_told_at_once_and_once() -> None:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from meshdoor.calls.hosts import host_of
 from meshdoor.config import Config
 from meshdoor.errors import AttachError
-from meshdoor.media.messages import LegOpened
+from meshdoor.media.reports import LegOpened
 from meshdoor.node import media_plan
 from meshdoor.node.web import SipFlow
 from meshdoor.sdp.attributes import Direction

@@ -8,7 +8,7 @@ import pytest
 
 from meshdoor.calls.visitors import MAX_VISITS, SNAPSHOT_AFTER
 from meshdoor.errors import Refused
-from meshdoor.media.messages import Gates
+from meshdoor.media.plans import Gates
 from meshdoor.mesh.frames import State as Busy
 from meshdoor.trust.permissions import Role
 from tests.calls.people import member

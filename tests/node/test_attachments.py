@@ -310,7 +310,7 @@ async def test_a_guest_whose_time_is_over(monkeypatch: pytest.MonkeyPatch) -> No
         await gate.tells("call", state="connected")
         monkeypatch.setattr(Member, "expired", lambda self, now: self.name == "Alice")
         for node in (gate, hall):
-            node.calls.dismiss()
+            node.calls.comings.dismiss()
         await gate.tells("call", state="ended")
         assert [error.code for error in alice.cuts] == ["expired"]
         await sees(gate, "Alice", "unreachable")
@@ -386,7 +386,7 @@ ALICE = {"key": key("Alice").hex(), "state": "ready", "age": 0}
     "phones",
     [
         None,
-        [ALICE] * 65,
+        [ALICE] * 89,
         [5],
         [ALICE | {"key": "xx"}],
         [ALICE | {"key": 5}],

@@ -12,8 +12,8 @@ import pytest
 
 from meshdoor.errors import RtpError
 from meshdoor.media.channel import Channel, ChannelOwner
-from meshdoor.media.messages import AUDIO, VIDEO, Address, StreamPlan
 from meshdoor.media.path import UdpPath
+from meshdoor.media.plans import AUDIO, VIDEO, Address, StreamPlan
 from meshdoor.media.sink import Unit
 from meshdoor.rtp.group import RtpStream
 from meshdoor.rtp.packet import RtpPacket

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 import pytest
 
-from meshdoor.media.messages import INACTIVE, RECVONLY, SENDONLY, SENDRECV, IceRemote, StartLeg
+from meshdoor.media.messages import StartLeg
+from meshdoor.media.plans import INACTIVE, RECVONLY, SENDONLY, SENDRECV, IceRemote
 from meshdoor.node import media_plan
 from meshdoor.node.calling import open_leg
 from meshdoor.node.media_plan import NOTHING, Wish, offer_body
@@ -163,23 +164,23 @@ async def test_who_was_asked_by_us_stays_the_client_when_it_asks() -> None:
 
 async def test_a_browser_may_find_this_node_at_all_its_addresses() -> None:
     async with rooms(HALL, ALICE) as (hall, _):
-        opened = await open_leg(hall, "b1", "127.0.0.1", browser=True)
+        opened = await open_leg(hall, "b1", "127.0.0.1", dtls=True)
         assert opened.ice == ICE
-        assert (await open_leg(hall, "b2", "127.0.0.1", browser=False)).ice is None
+        assert (await open_leg(hall, "b2", "127.0.0.1", dtls=False)).ice is None
         await hall.fake.close_leg("b1")
         await hall.fake.close_leg("b2")
 
 
 def test_an_offer_that_cannot_be_read_asks_for_nothing() -> None:
-    assert not media_plan.is_for_browser(b"nonsense")
+    assert not media_plan.makes_keys_by_dtls(b"nonsense")
     assert NOTHING.ice is None
 
 
 @pytest.mark.parametrize("lite", [True, False])
 async def test_one_of_two_ends_that_only_answers_is_controlled(lite: bool) -> None:
     async with rooms(ALICE, HALL) as (alice, hall):
-        place = media_plan.Place("127.0.0.1", await open_leg(hall, "b1", "127.0.0.1", browser=True), "")
-        theirs = media_plan.offer("127.0.0.1", await open_leg(alice, "b1", "127.0.0.1", browser=True))
+        place = media_plan.Place("127.0.0.1", await open_leg(hall, "b1", "127.0.0.1", dtls=True), "")
+        theirs = media_plan.offer("127.0.0.1", await open_leg(alice, "b1", "127.0.0.1", dtls=True))
         body = media_plan.offer_body(theirs)
         body = body.replace(b"t=0 0\r\n", b"t=0 0\r\na=ice-lite\r\n") if lite else body
         _, streams = media_plan.answer(body, place)

@@ -13,12 +13,13 @@ import pytest
 from meshdoor.config import Config, MediaConfig, MeshConfig, SipConfig
 from meshdoor.errors import EngineError, Refused
 from meshdoor.media import messages as media
+from meshdoor.media import reports
 from meshdoor.mesh.announcement import Address
 from meshdoor.mesh.frames import State as Busy
 from meshdoor.node import calls as module
 from meshdoor.node.calls import MAX_LISTENERS, CallService
 from meshdoor.node.house import House
-from meshdoor.node.pressing import Press
+from meshdoor.node.press import Press
 from tests.fakes.desks import PressEngine
 from tests.media.peer import until
 from tests.mesh.nodes import turn_until
@@ -31,7 +32,7 @@ QUIET: dict[str, Any] = {"sip": SipConfig(0), "mesh": MeshConfig(0, ("lo",))}
 class RunningEngine(PressEngine):
     """What `CallService` makes for itself."""
 
-    def __init__(self, hello: media.Hello, on_event: Callable[[media.Event], None]) -> None:
+    def __init__(self, hello: media.Hello, on_event: Callable[[reports.Event], None]) -> None:
         super().__init__()
         self.hello = hello
         self.tell = on_event
@@ -40,7 +41,7 @@ class RunningEngine(PressEngine):
 
     async def __aenter__(self) -> RunningEngine:
         self.running = True
-        self.tell(media.EngineReady(7))
+        self.tell(reports.EngineReady(7))
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -113,12 +114,12 @@ async def test_a_press_rings_answers_and_ends() -> None:
             await gate.tells("step", member=member, step="early")
         assert gate.calls.on()["press"] == {"press": said["press"], "state": "ringing"}
         assert hall.calls.on()["visitors"] == [{"visit": 1, "door": "Gate", "state": "ringing"}]
-        hall.fake.tell(media.FirstPicture("visit-1", 1.0, 1280, 720, 5))
+        hall.fake.tell(reports.FirstPicture("visit-1", 1.0, 1280, 720, 5))
         await gate.tells("step", member="Hall", step="first picture")
         assert hall.told("picture", frame=5, at=1.0)
-        hall.fake.tell(media.PictureLost("visit-1", 2.0))
+        hall.fake.tell(reports.PictureLost("visit-1", 2.0))
         assert hall.told("no picture", leg="visit-1", at=2.0)
-        gate.fake.tell(media.FirstPacketSent(f"{said['press']}-1", "video", 1.0))
+        gate.fake.tell(reports.FirstPacketSent(f"{said['press']}-1", "video", 1.0))
         assert gate.told("step", step="first packet")
         await hall.calls.snapshot("there.jpg", "visit-1")
         assert hall.fake.snapshots == [("there.jpg", "visit-1")]
@@ -175,13 +176,13 @@ async def test_what_the_engine_says(caplog: pytest.LogCaptureFixture) -> None:
         await gate.tells("step", step="early")
         leg = f"{said['press']}-1"
         for event in (
-            media.FirstSound(leg, 2.0),
-            media.DtmfReceived(leg, "5"),
-            media.Device("microphone", "failed", "it is not there"),
-            media.LegStatistics(leg),
-            media.RtpSilence(leg, "audio", 3.0),
-            media.EngineLost((leg,), "exit status -9"),
-            media.EngineReady(8),
+            reports.FirstSound(leg, 2.0),
+            reports.DtmfReceived(leg, "5"),
+            reports.Device("microphone", "failed", "it is not there"),
+            reports.LegStatistics(leg),
+            reports.RtpSilence(leg, "audio", 3.0),
+            reports.EngineLost((leg,), "exit status -9"),
+            reports.EngineReady(8),
         ):
             gate.fake.tell(event)
         assert gate.told("sound", leg=leg, at=2.0)

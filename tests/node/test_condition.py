@@ -8,7 +8,7 @@ import logging
 import pytest
 
 from meshdoor.errors import RemoteProtocolError
-from meshdoor.media.messages import Device
+from meshdoor.media.reports import Device
 from meshdoor.node.condition import MAX_TEXT, Condition
 from meshdoor.node.house import House
 from meshdoor.node.notes import Note

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 import pytest
 
 from meshdoor.errors import Refused, UserError
-from meshdoor.media.messages import DtmfReceived
+from meshdoor.media.reports import DtmfReceived
 from meshdoor.node import digits as module
 from meshdoor.node import media_plan
 from meshdoor.node.digits import Digits

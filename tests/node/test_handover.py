@@ -9,17 +9,26 @@ from typing import Any
 
 import pytest
 
+from meshdoor.calls.hosts import host_of
 from meshdoor.control import Json
 from meshdoor.errors import NotFound, Refused
-from meshdoor.media.messages import Gates
+from meshdoor.media.plans import Gates
 from meshdoor.node import calls as module
 from meshdoor.node import handover
 from meshdoor.node.handover import HandOvers
+from meshdoor.node.line import Relayed
+from meshdoor.node.media_plan import NOTHING
 from meshdoor.node.pressing import TALK
 from meshdoor.sip import events as sip
+from meshdoor.sip.headers import NameAddr
+from meshdoor.sip.proxy import ASSERTED
+from meshdoor.sip.uri import SipUri
+from meshdoor.trust.identity import Identity
+from meshdoor.trust.permissions import Permission, Role
+from meshdoor.trust.statement import Admit
 from tests.media.peer import until
 from tests.mesh.nodes import turn_until
-from tests.node.attached import Phone, homes, sees
+from tests.node.attached import Phone, homes, sees, state
 from tests.node.test_calls import Node, RunningEngine
 from tests.trust.house import key
 
@@ -197,6 +206,9 @@ async def test_a_talk_that_no_door_knows(monkeypatch: pytest.MonkeyPatch) -> Non
             await home.of_phone("another", "Kitchen")
 
 
+OF_NO_USE = {"about": "handed over", "call": "x", "door": "ab", "state": "answered"}
+
+
 @pytest.mark.parametrize(
     "note",
     [
@@ -204,16 +216,42 @@ async def test_a_talk_that_no_door_knows(monkeypatch: pytest.MonkeyPatch) -> Non
         {"about": "hand over", "call": "x" * 300, "to": "ab"},
         {"about": "hand over", "call": "x", "to": "Kitchen"},
         {"about": "hand over", "call": "x", "to": None},
-        {"about": "handed over", "call": "x", "state": "sold"},
-        {"about": "handed over", "call": "x", "state": []},
-        {"about": "handed over", "call": "x", "state": "refused", "why": "\x1b[2J"},
+        {"about": "handed over", "call": "x", "door": 7, "state": "answered"},
+        {"about": "handed over", "call": "x", "door": "ab", "state": "sold"},
+        {"about": "handed over", "call": "x", "door": "ab", "state": []},
+        {"about": "handed over", "call": "x", "door": "ab", "state": "refused", "why": "\x1b[2J"},
     ],
 )
 async def test_notes_that_make_no_sense(note: dict[str, Any], caplog: pytest.LogCaptureFixture) -> None:
     async with at_home() as home:
-        home.gate.calls.note(key("Hall"), {"about": "handed over", "call": "x", "state": "answered"})  # of no use
+        home.gate.calls.note(key("Hall"), OF_NO_USE)
         home.gate.calls.note(key("Hall"), note)
         await until(lambda: "a note that is wrong" in caplog.text)
+
+
+async def test_a_visitor_at_a_door_station_is_handed_over() -> None:
+    async with at_home() as home:
+        panel = Identity.generate().key
+        stations = home.hall.calls.stations
+        stations.load({panel.hex(): {"uri": "sip:panel@192.168.1.40", "media": "plain"}}, lambda table: None)
+        state(Admit(panel, b"", "Panel", Role.DOOR, frozenset({Permission.RING})), home.kitchen, home.hall)
+        station = stations.find(panel)
+        assert station is not None
+        await until(lambda: home.kitchen.calls.target(panel))
+        itself = SipUri("sip", "door", None, host_of(panel))
+        relayed = Relayed("panel", NOTHING, NameAddr("Panel", itself), ((ASSERTED, f"<{itself}>"),))
+        station.pressing.ring("p1", (key("Hall"), key("Kitchen")), relayed)
+        await home.hall.tells("visitor", door="Panel")
+        await home.kitchen.tells("visitor", door="Panel")
+        home.kitchen.calls.answer(None, None)
+        await home.hall.tells("over", why="answered elsewhere")
+        for giver, taker in ((home.kitchen, home.hall), (home.hall, home.kitchen)):
+            asked = asyncio.create_task(home.hand_over("Hall" if taker is home.hall else "Kitchen", giver))
+            visitor = await newest(taker, 2)
+            assert visitor["from"] == ("Kitchen" if giver is home.kitchen else "Hall")
+            taker.calls.answer(None, None)
+            assert (await asked)["door"] == "Panel"
+        station.pressing.hang_up()
 
 
 def open_legs(node: Node) -> list[str]:

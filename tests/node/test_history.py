@@ -21,8 +21,8 @@ from meshdoor.calls.sync import Ask, Entries, Message, Picture, Seen, Stored
 from meshdoor.errors import NotFound, StateError
 from meshdoor.node import reporting, sharing
 from meshdoor.node.lock import Audit
-from meshdoor.node.pressing import Press
-from meshdoor.node.reporting import Reporting, opening_of, tell_opening
+from meshdoor.node.press import Press
+from meshdoor.node.reporting import Reporting, StationReports, opening_of, tell_opening
 from meshdoor.store.ledgerfile import LedgerFile
 from meshdoor.trust.grants import Result
 from meshdoor.trust.permissions import Permission, Role
@@ -31,10 +31,11 @@ from tests.calls.ledgers import press
 from tests.calls.people import member
 from tests.fakes.screens import PICTURE, FakeHouse, Screen, cut, join, screen
 
-DOOR, LOCK = member("Front", Role.DOOR), member("Gate", Role.LOCK)
+DOOR, LOCK = replace(member("Front", Role.DOOR), certificate=b"DER"), member("Gate", Role.LOCK)
+STATION = member("Yard", Role.DOOR)  # which has no links
 KITCHEN, HALL, ATTIC = member("Kitchen"), member("Hall"), member("Attic")
 GUEST = member("Guest", Role.SCREEN, Permission.VIEW)
-EVERYONE = (DOOR, LOCK, KITCHEN, HALL, ATTIC, GUEST)
+EVERYONE = (DOOR, STATION, LOCK, KITCHEN, HALL, ATTIC, GUEST)
 
 PATIENCE = 15.0  # seconds; the machine may be busy
 
@@ -322,6 +323,23 @@ async def test_a_press_of_another_door_does_not_count(
         say(guest, kitchen, Ask(a_press().id))
         await logged(caplog, "a press of another door", "only screens that may view")
     assert await ids(kitchen) == set()
+
+
+async def test_a_screen_tells_of_the_station_that_it_rings_for(house: tuple[Screen, Screen]) -> None:
+    kitchen, hall = house
+    join(kitchen.node, hall.node)
+    reports = StationReports(kitchen.node.house)
+    now = asyncio.get_running_loop().time()
+    made = Press("feed" * 4, now, Fork([HALL.key], now))
+    reports.begun(STATION.key, made)
+    reports.answered(STATION.key, made, HALL.key)
+    made.fork.handle_timer(now + 1000)
+    reports.over(STATION.key, made)
+    for each in house:
+        await until(lambda each=each: _has(each, made.id, 2))  # type: ignore[misc]
+        stored = (await each.history.newest(1))[0].entry
+        assert isinstance(stored, PressRecord)
+        assert (stored.door, stored.name, stored.outcome) == (STATION.key.hex(), "Yard", Outcome.MISSED)
 
 
 async def test_what_nobody_asked_for_does_not_count(house: tuple[Screen, Screen]) -> None:

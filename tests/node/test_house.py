@@ -17,11 +17,14 @@ from meshdoor.mesh.frames import State
 from meshdoor.mesh.interfaces import Interface
 from meshdoor.mesh.link import Links
 from meshdoor.mesh.mdns import Mdns
+from meshdoor.mesh.outsiders import Outsider
 from meshdoor.mesh.peers import PeerTable
+from meshdoor.mesh.sip_service import SipService
 from meshdoor.node import house as module
 from meshdoor.node.house import MAX_KNOCKS, House
 from meshdoor.node.membership import Membership
 from meshdoor.node.pairing import PairingDesk
+from meshdoor.sip.uri import SipUri
 from meshdoor.trust.enrolment import Enrolments
 from meshdoor.trust.identity import Identity, device_id
 from meshdoor.trust.permissions import Role
@@ -84,12 +87,19 @@ class FakeMdns:
 
     said: list[Announcement] = field(default_factory=list)
     protected: set[str] = field(default_factory=set)
+    service: SipService | None = None
 
     def members(self, instances: Sequence[str], hosts: Sequence[str]) -> None:
         self.protected = set(instances) | set(hosts)
 
     async def announce(self, announcement: Announcement) -> None:
         self.said.append(announcement)
+
+    def advertise(self, service: SipService | None, hosts: Sequence[str]) -> None:
+        self.service = service
+
+    def outsiders(self) -> tuple[Outsider, ...]:
+        return (Outsider("sip:a@10.0.0.9", "Alice", "udp", asyncio.get_running_loop().time() - 2),)
 
 
 @dataclass
@@ -176,6 +186,30 @@ async def test_what_changes_is_announced_again() -> None:
     assert [said.pair for said in made.mdns.said] == [True, False, False]
     assert made.mdns.said[2].addresses[0] == "10.0.0.9"
     assert made.mdns.protected
+
+
+async def test_sip_clients_are_told_of_a_member_with_an_address_they_can_reach() -> None:
+    made = scene(Kept().membership)
+    assert made.house.sip_service() is None
+    made = scene(founded())
+    async with living(made):
+        await turns()
+    itself = made.house.membership.itself
+    assert itself is not None
+    assert made.mdns.service == SipService(itself.device_id, "screen", "Hall", "10.0.0.2", 5060)
+    made.house.interfaces_changed((replace(ETH, ipv4=()),))
+    service = made.house.sip_service()
+    assert service is not None
+    assert str(service.uri("tcp")) == "sip:screen@[2001:db8::2];transport=tcp"
+    made.house.interfaces_changed((replace(ETH, ipv4=(), ipv6=("fe80::2%eth0",)),))
+    assert made.house.sip_service() is None
+
+
+async def test_devices_that_were_adopted_are_no_newcomers() -> None:
+    house = scene(founded()).house
+    assert [found.name for found in house.outsiders()] == ["Alice"]
+    house.adopted.append(lambda: [SipUri.parse("sip:b@10.0.0.9;transport=tcp")])
+    assert house.outsiders() == []
 
 
 async def test_without_an_address_nothing_is_announced() -> None:

@@ -129,3 +129,15 @@ def test_a_newcomer_may_do_nothing_yet() -> None:
     with pytest.raises(UserError, match="in no home") as caught:
         Kept(Identity.generate()).membership.rename("x", "y", NOW)
     assert "meshdoor found" in caught.value.hint
+
+
+def test_a_station_is_a_door_without_links() -> None:
+    hall = founded()
+    kitchen = admitted(hall, "Kitchen")
+    member = hall.admit_station(Identity.generate().key, "Gate", NOW)
+    assert (member.role, member.permissions, member.linked) == (Role.DOOR, frozenset({Permission.RING}), False)
+    kitchen.merge(hall.history.wire())
+    assert kitchen.roster.find("Gate").key == member.key
+    itself = kitchen.itself
+    assert itself is not None
+    assert itself.linked

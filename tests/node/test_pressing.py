@@ -8,9 +8,10 @@ import logging
 import pytest
 
 from meshdoor.calls.fork import Outcome
-from meshdoor.media.messages import Gates
+from meshdoor.media.plans import Gates
 from meshdoor.mesh.frames import State as Busy
-from meshdoor.node.pressing import EARLY, TALK, Press
+from meshdoor.node.press import Press
+from meshdoor.node.pressing import EARLY, TALK
 from meshdoor.sip import events as sip
 from meshdoor.trust.roster import Member
 from tests.fakes.desks import ATTIC, DOOR, HALL, KITCHEN, FakeDesk, desks
@@ -265,9 +266,29 @@ async def test_an_answer_that_makes_no_sense_shows_nothing(caplog: pytest.LogCap
         session = press.lines[1].session
         assert session is not None
         (dialog,) = session.early.values()
+        press.lines[1].streams = None
         with caplog.at_level(logging.WARNING):
             assert door.pressing.handle(sip.EarlyMedia(session, dialog, b"v=1"))
         assert "an answer cannot be used" in caplog.text
+
+
+async def test_of_two_that_ring_behind_one_branch_the_one_that_answers_is_heard() -> None:
+    async with desks(DOOR, HALL) as (door, hall):
+        press = await ring(door, hall)
+        session, first = press.lines[1].session, press.lines[1].streams
+        assert session is not None
+        (dialog,) = session.early.values()
+        other = dialog.remote_body.replace(b"m=audio 4", b"m=audio 5")
+        assert other != dialog.remote_body
+        door.pressing.handle(sip.EarlyMedia(session, dialog, other))
+        assert press.lines[1].streams == first
+        door.pressing.handle(sip.Answered(session, dialog, other))
+        await until(lambda: door.fake.gates("p1-1") == TALK)
+        audio = door.fake.plan("p1-1").audio
+        assert audio is not None
+        assert first is not None
+        assert first.audio is not None
+        assert audio.remote.port == first.audio.remote.port + 10000
 
 
 async def test_what_is_of_no_press_is_left_to_others() -> None:

@@ -10,7 +10,8 @@ import pytest
 
 from meshdoor.config import Config
 from meshdoor.errors import EngineError
-from meshdoor.media.messages import Chime, EngineReady, Hush, Ring, SoundCommand, Sounds
+from meshdoor.media.messages import Chime, Hush, Ring, SoundCommand, Sounds
+from meshdoor.media.reports import EngineReady
 from meshdoor.node.sounding import Sounding
 from meshdoor.node.wallwishes import WallWishes
 from meshdoor.settings.sound import SoundConfig

@@ -26,7 +26,7 @@ def row(document: Json, name: str) -> Json:
 
 def test_every_key_is_always_there() -> None:
     documents = [describe(seen) for seen in (alone(), view(), view(peer(2, "Kitchen"), gone(3, "Bed")), revoked())]
-    keys = {"schema", "version", "home", "node", "members", "newcomers", "press", "alarms", "attention"}
+    keys = {"schema", "version", "home", "node", "members", "newcomers", "press", "alarms", "attention", "warnings"}
     assert all(set(document) == keys for document in documents)
     rows = [frozenset(row) for document in documents for row in document["members"]]
     assert len(set(rows)) == 1
@@ -181,6 +181,15 @@ def test_a_screen_that_was_never_seen_does_not_ring() -> None:
 )
 def test_a_length_of_time(seconds: float, text: str) -> None:
     assert duration(seconds) == text
+
+
+def test_a_client_in_the_clear_is_told_of_and_needs_no_attention() -> None:
+    tablet = peer(3, "Tablet", Role.PHONE, where=key(2), media="plain", warning="its pictures pass unencrypted")
+    document = describe(view(peer(2, "Kitchen"), tablet))
+    assert row(document, "Tablet")["media"] == "plain"
+    assert row(document, "Kitchen")["media"] is None
+    assert document["warnings"] == ["Tablet: its pictures pass unencrypted"]
+    assert document["attention"] == []
 
 
 def test_a_door_without_a_picture_is_said_to_be_so() -> None:

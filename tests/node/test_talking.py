@@ -6,7 +6,9 @@ import pytest
 
 from meshdoor.calls.plan import Policy
 from meshdoor.errors import NotFound, Refused
-from meshdoor.media.messages import INACTIVE, RECVONLY, SENDONLY, SENDRECV, Gates, LegOpened, StartLeg, StreamPlan
+from meshdoor.media.messages import StartLeg
+from meshdoor.media.plans import INACTIVE, RECVONLY, SENDONLY, SENDRECV, Gates, StreamPlan
+from meshdoor.media.reports import LegOpened
 from meshdoor.mesh.frames import State as Busy
 from meshdoor.node import media_plan, talking
 from meshdoor.node.digits import Digits

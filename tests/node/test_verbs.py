@@ -76,3 +76,11 @@ async def test_members_are_listed_in_the_order_of_their_admission() -> None:
     admitted(membership, "Attic", Role.DOOR)
     rows = await ask(scene(membership), "members")
     assert [(row["name"], row["by"]) for row in rows] == [("Hall", "Hall"), ("Zoo", "Hall"), ("Attic", "Hall")]
+
+
+async def test_sip_devices_are_listed_for_those_who_may_admit() -> None:
+    (row,) = await ask(scene(founded()), "outsiders")
+    assert {"uri": "sip:a@10.0.0.9", "name": "Alice", "transport": "udp"}.items() <= row.items()
+    assert 2 <= row["age_s"] < 10
+    with pytest.raises(UserError, match="in no home"):
+        await ask(scene(Kept().membership), "outsiders")

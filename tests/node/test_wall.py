@@ -12,7 +12,7 @@ from meshdoor.calls.incoming import State
 from meshdoor.calls.plan import Kind
 from meshdoor.control import Json
 from meshdoor.errors import EngineError
-from meshdoor.media import echo
+from meshdoor.media import echo, reports
 from meshdoor.media import messages as media
 from meshdoor.node.condition import Told
 from meshdoor.node.house import House
@@ -55,7 +55,7 @@ class FakeCalls:
 
     def __init__(self, names: dict[bytes, str]) -> None:
         self.engine = FakeEngine()
-        self.media_watchers: list[Callable[[media.Event], None]] = []
+        self.media_watchers: list[Callable[[reports.Event], None]] = []
         self.answering = SimpleNamespace(standing=lambda: self.visits)
         self.talking = SimpleNamespace(active=[])
         self.visits: list[tuple[SimpleNamespace, SimpleNamespace]] = []
@@ -73,7 +73,7 @@ class FakeCalls:
         self.tell = tell
         await asyncio.Event().wait()
 
-    def heard(self, event: media.Event) -> None:
+    def heard(self, event: reports.Event) -> None:
         for watcher in self.media_watchers:
             watcher(event)
 
@@ -104,8 +104,8 @@ class Wall:
             watchers=[],
             conditions=SimpleNamespace(
                 devices={
-                    "speaker": Told(media.FAILED, "unplugged"),
-                    "echo": Told(media.OK, echo.DESCRIBED[echo.HALF_DUPLEX]),
+                    "speaker": Told(reports.FAILED, "unplugged"),
+                    "echo": Told(reports.OK, echo.DESCRIBED[echo.HALF_DUPLEX]),
                 }
             ),
             desk=SimpleNamespace(status=lambda now: None, open=False),
@@ -160,16 +160,16 @@ async def test_a_visitor() -> None:
         assert visitor == model.Visitor(
             "1", wall.door_id, "Street", "ringing", 50.0, "visit-1", "coming", lock=True, giver="Kitchen"
         )
-        wall.calls.heard(media.FirstPicture("visit-1", 1.0, 640, 360))
+        wall.calls.heard(reports.FirstPicture("visit-1", 1.0, 640, 360))
         await wall.seen(lambda state: state.visitors[0].picture == "live")
-        wall.calls.heard(media.PictureLost("visit-1", 2.0))
+        wall.calls.heard(reports.PictureLost("visit-1", 2.0))
         await wall.seen(lambda state: state.visitors[0].picture == "none")
         silenced: list[int] = []
         wall.board.silenced.append(silenced.append)
-        wall.calls.heard(media.Touched("silence", ("1",), 2.0))
+        wall.calls.heard(reports.Touched("silence", ("1",), 2.0))
         await wall.seen(lambda state: state.visitors[0].silenced)
         assert silenced == [1]
-        wall.calls.heard(media.Touched("answer", ("1",), 2.0))
+        wall.calls.heard(reports.Touched("answer", ("1",), 2.0))
         wall.visit(State.TALKING)
         wall.calls.tell({"event": "answered", "visit": 1})
         (talking,) = (await wall.seen(lambda state: state.talking)).visitors
@@ -181,7 +181,7 @@ async def test_muted_until_the_talk_is_over() -> None:
     wall = Wall()
     async with wall.running():
         wall.visit(State.TALKING)
-        wall.calls.heard(media.Touched("mute", ("on",), 1.0))
+        wall.calls.heard(reports.Touched("mute", ("on",), 1.0))
         await wall.seen(lambda state: state.talking and state.talking.muted)
         wall.calls.visits = []
         wall.calls.tell({"event": "over"})
@@ -212,11 +212,11 @@ async def test_an_engine_that_comes_back_is_told_all() -> None:
     wall = Wall()
     async with wall.running():
         wall.calls.engine.there = False
-        wall.calls.heard(media.EngineLost((), "killed"))
+        wall.calls.heard(reports.EngineLost((), "killed"))
         wall.board.notice(model.Notice("", text="x"))
         await asyncio.sleep(0.05)
         wall.calls.engine.there = True
-        wall.calls.heard(media.EngineReady(1))
+        wall.calls.heard(reports.EngineReady(1))
         assert (await wall.seen(lambda state: state.notices)).missed == 2
 
 
@@ -227,9 +227,9 @@ async def test_what_a_person_has_seen_is_gone() -> None:
     async with wall.running():
         wall.board.notice(model.Notice("", text="x"))
         state = await wall.seen(lambda state: state.alarms and state.notices)
-        wall.calls.heard(media.Touched("hush", (state.notices[0].id,), 1.0))
+        wall.calls.heard(reports.Touched("hush", (state.notices[0].id,), 1.0))
         await wall.seen(lambda state: not state.notices)
-        wall.calls.heard(media.Touched("dismiss", (state.alarms[0].id,), 1.0))
+        wall.calls.heard(reports.Touched("dismiss", (state.alarms[0].id,), 1.0))
         await wall.seen(lambda state: not state.alarms)
         assert wall.asked == ["alarms_clear"]
         for number in range(3 * MAX_NOTICES):
@@ -242,16 +242,16 @@ async def test_settings_are_kept() -> None:
     wished: list[WallWishes] = []
     wall.board.wished.append(wished.append)
     async with wall.running():
-        wall.calls.heard(media.Touched("set", ("volume", "3"), 1.0))
+        wall.calls.heard(reports.Touched("set", ("volume", "3"), 1.0))
         assert (await wall.seen(lambda state: state.settings.volume == 3)).sound == model.Sound(
             half_duplex=True, speaker=False
         )
-        wall.calls.heard(media.Touched("set", ("volume", "33"), 1.0))
+        wall.calls.heard(reports.Touched("set", ("volume", "33"), 1.0))
         (notice,) = (await wall.seen(lambda state: state.notices)).notices
         assert notice.kind == "bad"
         assert [kept["volume"] for kept in wall.saved] == [3]
         assert [each.volume for each in wished] == [3]
-        wall.calls.heard(media.Touched("play", ("gong",), 1.0))
+        wall.calls.heard(reports.Touched("play", ("gong",), 1.0))
         async with asyncio.timeout(5):
             await wall.calls.engine.sounded.wait()
         assert wall.calls.engine.done == [("sound", media.Chime("gong", 0.3))]

@@ -229,6 +229,14 @@ def test_the_next_offer_has_the_next_version() -> None:
     assert only(agree(held)[0]).direction is Direction.INACTIVE
 
 
+@pytest.mark.parametrize("mux", [False, True])
+def test_the_answer_says_where_rtcp_is_when_it_is_elsewhere(mux: bool) -> None:
+    audio = replace(SCREEN.tracks[0], rtcp_port=7009)
+    offer = make_offer(plan(replace(AUDIO, rtcp_mux=mux)))
+    answer = answer_offer(wire(offer), replace(SCREEN, tracks=(audio,))).description
+    assert answer.media[0].attribute("rtcp") == (None if mux else "7009")
+
+
 def test_packet_times_go_each_its_way() -> None:
     audio = replace(SCREEN.tracks[0], ptime=40)
     ours, theirs = agree(plan(replace(AUDIO, ptime=10)), replace(SCREEN, tracks=(audio,)))

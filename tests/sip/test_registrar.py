@@ -25,10 +25,10 @@ def registrar() -> Registrar:
     )
 
 
-def register(*headers: str, user: str = "alice", method: str = "REGISTER") -> Request:
+def register(*headers: str, user: str = "alice", method: str = "REGISTER", transport: str = "WSS") -> Request:
     lines = [
         f"{method} sip:home.arpa SIP/2.0",
-        "Via: SIP/2.0/WSS xyz.invalid;branch=z9hG4bK1",
+        f"Via: SIP/2.0/{transport} xyz.invalid;branch=z9hG4bK1",
         "Max-Forwards: 70",
         f"From: <sip:{user}@home.arpa>;tag=1",
         f"To: <sip:{user}@home.arpa>",
@@ -77,6 +77,27 @@ def test_the_best_algorithm_is_first_and_what_browsers_know_is_last(taken: slice
     assert isinstance(refused, Response)
     assert [challenge.parameters["algorithm"] for challenge in refused.www_authenticate] == ["SHA-256", "MD5"]
     assert isinstance(desk.register(signed(desk, asked, taken=taken), 0.0), Registered)
+
+
+@pytest.mark.parametrize(
+    ("agent", "transport", "offered"),
+    [
+        ("JsSIP 3.13", "WSS", ["SHA-256", "MD5"]),
+        ("", "ws", ["SHA-256", "MD5"]),
+        ("LinphoneDaemon/5.1", "UDP", ["SHA-256", "MD5"]),
+        ("baresip v1.0.0", "TLS", ["MD5"]),
+        ("", "UDP", ["MD5"]),
+    ],
+)
+def test_outside_browsers_who_may_know_only_md5_is_offered_nothing_else(
+    agent: str, transport: str, offered: list[str]
+) -> None:
+    desk = registrar()
+    asked = register(f"Contact: {CONTACT}", f"User-Agent: {agent}", transport=transport)
+    refused = desk.register(asked, 0.0)
+    assert isinstance(refused, Response)
+    assert [each.parameters["algorithm"] for each in refused.www_authenticate] == offered
+    assert isinstance(desk.register(signed(desk, asked, taken=slice(None)), 0.0), Registered)
 
 
 def test_a_client_that_knows_the_secret_is_registered() -> None:
@@ -175,3 +196,14 @@ def test_whatever_the_contact_is_it_is_answered_or_refused(contact: str) -> None
     with suppress(SipError, LocalProtocolError):  # the other is of what no header can hold
         request.headers.set("Contact", contact)
         assert isinstance(desk.register(request, 1.0), Registered | Response)
+
+
+def test_any_other_request_may_prove_who_sent_it() -> None:
+    desk = registrar()
+    call = register(method="OPTIONS")
+    refused = desk.authenticate(call, 0.0)
+    assert isinstance(refused, Response)
+    client = DigestClient("alice", "s3cret", ("SHA-256", "MD5"), predictable())
+    assert client.challenged(refused.www_authenticate)
+    call.headers.add("Authorization", str(client.authorize("OPTIONS", str(call.uri))))
+    assert desk.authenticate(call, 0.0) == "alice"

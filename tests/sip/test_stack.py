@@ -13,11 +13,13 @@ from meshdoor.sip.events import (
     RequestReceived,
     ResponseReceived,
 )
-from meshdoor.sip.flow import Flow
+from meshdoor.sip.flow import Flow, Target
+from meshdoor.sip.headers import NameAddr
 from meshdoor.sip.inbound import fit
 from meshdoor.sip.machine import Failure
 from meshdoor.sip.message import Request, Response, parse_message
 from meshdoor.sip.stack import Stack
+from meshdoor.sip.uri import SipUri, parse_uri
 from meshdoor.sip.validate import Capabilities, Fault
 from tests.sip.wire import ANSWER, OFFER, Net, connect, incoming, predictable, ring
 
@@ -373,3 +375,13 @@ def test_the_default_stack_makes_its_own_randomness() -> None:
     connect(net, one, other)
     assert one.one(Answered).body == ANSWER
     assert net.parties[0].none(Ended)
+
+
+def test_a_call_may_be_made_on_behalf_of_somebody() -> None:
+    stack = make()
+    caller = NameAddr("Front door", SipUri("sip", "front-door", None, "192.0.2.1"))
+    stack.invite(Target(parse_uri("sip:kitchen@192.0.2.9"), UDP, caller=caller), b"v=0\r\n", (), 0.0)
+    ((_, data),) = stack.data_to_send()
+    invite = parse_message(data)
+    assert (invite.from_.display, invite.from_.uri) == ("Front door", caller.uri)
+    assert invite.from_.tag

@@ -5,7 +5,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from meshdoor.errors import LocalProtocolError, SipError
-from meshdoor.sip.uri import OpaqueUri, SipUri, TelUri, escape, parse_uri, unescape
+from meshdoor.sip.uri import OpaqueUri, SipUri, TelUri, escape, is_address, parse_uri, unescape
 
 ROUND_TRIPS = [
     "sip:alice@atlanta.com",
@@ -160,3 +160,11 @@ def test_escaping(text: str) -> None:
 
 def test_unescaping_octets_that_are_no_utf8() -> None:
     assert unescape("%FF") == "\udcff"
+
+
+@pytest.mark.parametrize(
+    ("host", "numeric"),
+    [("192.0.2.1", True), ("fe80::1%eth0", True), ("::1", True), ("door.local", False), ("", False)],
+)
+def test_which_hosts_are_addresses(host: str, numeric: bool) -> None:
+    assert is_address(host) is numeric

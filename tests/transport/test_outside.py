@@ -8,11 +8,12 @@ from collections.abc import AsyncIterator
 import pytest
 
 from meshdoor.errors import ConfigError, NotFound
+from meshdoor.mesh.acceptor import listen
 from meshdoor.sip.uri import SipUri
-from meshdoor.transport.outside import Outside, listen_outside
-from meshdoor.transport.tcp import TlsTransport
+from meshdoor.transport.outside import Outside
+from meshdoor.transport.tcp import TcpTransport, TlsTransport
 from meshdoor.transport.tls import client_context, server_context
-from meshdoor.transport.udp import bind
+from meshdoor.transport.udp import UdpTransport, bind
 from meshdoor.trust.identity import Identity
 from tests.transport.callers import HOST, Caller
 from tests.transport.ends import End
@@ -22,7 +23,8 @@ from tests.transport.udp_strangers import Stranger
 
 @pytest.fixture
 async def outside() -> AsyncIterator[Outside]:
-    made, end = listen_outside(0, (HOST,)), End()
+    tcp = TcpTransport(listen(0, (HOST,)))
+    made, end = Outside(UdpTransport(bind(tcp.port, (HOST,))), tcp), End()
     for transport in made.transports:
         end.endpoint.add(transport)
     async with end.endpoint:
@@ -30,23 +32,11 @@ async def outside() -> AsyncIterator[Outside]:
 
 
 async def test_udp_and_tcp_are_on_one_port(outside: Outside) -> None:
-    assert outside.udp.port == outside.tcp.port
-    with Stranger(outside.udp.port, HOST) as stranger:
+    with Stranger(outside.tcp.port, HOST) as stranger:
         stranger.send(ask("OPTIONS"))
         assert (await stranger.response()).status == 200
     async with Caller(outside.tcp.port) as caller:
         assert await caller.is_served()
-
-
-def test_a_port_of_udp_that_is_taken_leaves_nothing_open() -> None:
-    (taken,) = bind(0, (HOST,))
-    port = taken.getsockname()[1]
-    with taken, pytest.raises(ConfigError):
-        listen_outside(port, (HOST,))
-    listening = listen_outside(port, (HOST,))
-    listening.tcp.abandon()
-    for sock in listening.udp._sockets.values():
-        sock.close()
 
 
 @pytest.mark.parametrize(

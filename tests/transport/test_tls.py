@@ -17,7 +17,7 @@ from meshdoor.sip.machine import Failure
 from meshdoor.sip.uri import parse_uri
 from meshdoor.transport import connection as connections
 from meshdoor.transport.tcp import TlsTransport
-from meshdoor.transport.tls import client_context, server_context
+from meshdoor.transport.tls import ask_for_certificate, client_context, pinned_context, server_context
 from meshdoor.trust.identity import Identity
 from tests.transport.callers import HOST, Caller
 from tests.transport.certificates import Authority
@@ -79,6 +79,29 @@ async def test_a_certificate_of_nobody_in_particular_is_refused(authority: Autho
         one.endpoint.invite(target(here, there), OFFER)
         assert (await one.one(Failed)).failure is Failure.TRANSPORT
         assert not there._connections
+
+
+@pytest.mark.parametrize(("shown", "served"), [("pinned", True), ("another", False), ("none", True)])
+async def test_who_dials_may_show_a_certificate_that_is_known(tmp_path: Path, shown: str, served: bool) -> None:
+    devices = {name: Identity.generate() for name in ("pinned", "another")}
+    server = server_context(IDENTITY)
+    ask_for_certificate(server, [devices["pinned"].certificate])
+    context = pinned_context(IDENTITY.certificate)
+    if shown in devices:
+        file = tmp_path / "device.pem"
+        file.write_bytes(devices[shown].to_pem())
+        context.load_cert_chain(file)
+    here = TlsTransport(server, context, listen(0, (HOST,)))
+    one = End()
+    one.endpoint.add(here)
+    async with one.endpoint, tls_end(server, "") as (other, there):
+        one.endpoint.invite(target(here, there), OFFER)
+        if not served:
+            assert (await one.one(Failed)).failure is Failure.TRANSPORT
+            return
+        invite = await other.one(IncomingInvite)
+        assert there.certificate(invite.flow) == (devices["pinned"].certificate if shown == "pinned" else b"")
+        assert there.certificate(here.flow((HOST, there.port))) == b""
 
 
 async def test_the_nodes_own_certificate_is_shown_where_there_is_no_other(tmp_path: Path) -> None:

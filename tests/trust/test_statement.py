@@ -260,7 +260,7 @@ def test_a_wrong_founding_is_refused(alter: Callable[[dict[str, Any]], object]) 
         Change(key("Kitchen"), name=" padded"),
         Change(key("Kitchen"), name="\ud800"),
         Change(key("Kitchen"), permissions=frozenset({Permission.ADMIT})),
-        Admit(key("Gate"), b"", "Gate", Role.DOOR, frozenset()),
+        Admit(key("Gate"), b"", "Gate", Role.LOCK, frozenset()),
     ],
 )
 def test_we_do_not_state_what_no_one_accepts(body: Body) -> None:

@@ -355,4 +355,3 @@ async def keep(page: Page, name: str, **options: Any) -> None:
     folder = screenshots()
     if folder is not None:
         await page.screenshot(path=folder / f"{name}.png", **options)
-

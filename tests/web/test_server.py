@@ -313,3 +313,13 @@ async def test_an_authority_signs_the_certificate_and_old_phones_stay(here: Site
     assert "attached" in await said(await here.attach(phone, fingerprint=before))
     assert "attached" in await said(await here.attach(phone))
     assert (await here.web.authority())["fingerprint"] == told["fingerprint"]
+
+
+async def test_a_sip_client_fetches_its_settings_once(here: Site) -> None:
+    here.house.settings["token"] = b"<config/>"
+    response, body = await here.get("/linphone/token")
+    assert (response.status, response.content_type, body) == (200, "application/xml", b"<config/>")
+    again, used = await here.get("/linphone/token")
+    never, unknown = await here.get("/linphone/never")
+    assert (again.status, used) == (never.status, unknown)
+    assert again.status == 404

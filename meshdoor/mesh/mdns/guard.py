@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
+from meshdoor.mesh.announcement import Address
 from meshdoor.mesh.gate import Gate
 
 Addr = tuple[str | Any, ...]
@@ -19,6 +20,7 @@ class Guard(asyncio.DatagramProtocol):
     """Stands in for zeroconf's own protocol on one transport.
 
     `entered(host, admitted)` is told before each datagram is at work, `failed(error)` when one could not be sent.
+    What was admitted is given to `also(data, source)` as well.
     """
 
     def __init__(
@@ -27,11 +29,13 @@ class Guard(asyncio.DatagramProtocol):
         gate: Gate,
         entered: Callable[[str, bool], None],
         failed: Callable[[Exception], None],
+        also: Callable[[bytes, Address], None],
     ) -> None:
         self._inner = inner
         self._gate = gate
         self._entered = entered
         self._failed = failed
+        self._also = also
         self._now = asyncio.get_running_loop().time
 
     def datagram_received(self, data: bytes, addr: Addr) -> None:
@@ -41,6 +45,7 @@ class Guard(asyncio.DatagramProtocol):
         self._entered(host, admitted)
         if admitted:
             self._inner.datagram_received(data, addr)
+            self._also(data, Address(host, int(addr[1])))
 
     def error_received(self, exc: Exception) -> None:
         """What was to be sent is lost; mDNS says everything again in time."""

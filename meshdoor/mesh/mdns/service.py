@@ -18,15 +18,21 @@ from zeroconf._protocol.outgoing import DNSOutgoing
 from zeroconf.asyncio import AsyncZeroconf
 
 from meshdoor.mesh.alarms import bare
-from meshdoor.mesh.announcement import Announcement
+from meshdoor.mesh.announcement import Address, Announcement
 from meshdoor.mesh.gate import Gate
 from meshdoor.mesh.interfaces import Interface
+from meshdoor.mesh.mdns import sideline
 from meshdoor.mesh.mdns.browser import Browser
 from meshdoor.mesh.mdns.guard import Guard
 from meshdoor.mesh.mdns.records import ANY, IN, PTR, TYPE, instance_of, service_info
+from meshdoor.mesh.mdns.sideline import Sideline, send_on
+from meshdoor.mesh.outsiders import Outsider
+from meshdoor.mesh.responder import MDNS_PORT
+from meshdoor.mesh.sip_service import SipService
 from meshdoor.ratelimit import LogLimiter
 
 QUERY = 0  # flags, RFC 1035 §4.1.1
+GROUP4, GROUP6 = "224.0.0.251", "ff02::fb"
 IP_MULTICAST_ALL = 49  # ip(7)
 IPV6_MULTICAST_ALL = 29  # linux/in6.h
 TABLE_FULL = (errno.EINVAL, errno.ENOBUFS)  # arp(7): more neighbours than gc_thresh3; one table for all namespaces
@@ -78,6 +84,8 @@ class Mdns:
         await self._zc.async_wait_for_start()
         self._browser = Browser(self._zc, self._heard, self._unheard, self._ask_soon)
         self._zc.async_add_listener(self._browser, None)
+        claims = not await asyncio.to_thread(sideline.OTHER_RESPONDER.exists)
+        self._sideline = Sideline(self._send, claims=claims)
         self._adopt()
         self._later("query", _random.uniform(*FIRST_QUERY), self._query)
         self._later("refresh", _random.uniform(0, REFRESH_INTERVAL), self._refresh)
@@ -88,6 +96,7 @@ class Mdns:
     ) -> None:
         for timer in self._timers.values():
             timer.cancel()
+        self._sideline.close()
         await _cancelled(self._retrying)
         await _cancelled(self._announcing)
         if self._info is not None:
@@ -114,6 +123,14 @@ class Mdns:
         else:
             sent = await self._zeroconf.async_update_service(info)
         self._announcing = asyncio.ensure_future(sent)
+
+    def advertise(self, service: SipService | None, hosts: Iterable[str]) -> None:
+        """Announce this node to SIP clients of others as well, and answer for the name of this host; or neither."""
+        self._sideline.advertise(service, hosts)
+
+    def outsiders(self) -> tuple[Outsider, ...]:
+        """SIP devices of others that announce themselves."""
+        return self._sideline.outsiders()
 
     def members(self, instances: Iterable[str], hosts: Iterable[str]) -> None:
         """The instances of the members, and the hosts at which some are linked: no flood displaces them."""
@@ -156,7 +173,8 @@ class Mdns:
             if isinstance(inner, Guard):
                 continue
             inner = cast(asyncio.DatagramProtocol, inner)
-            reader.transport.set_protocol(Guard(inner, self._gate, self._entered, self._unsent))
+            guard = Guard(inner, self._gate, self._entered, self._unsent, self._sideline.received)
+            reader.transport.set_protocol(guard)
             with suppress(OSError):
                 reader.sock.setsockopt(socket.IPPROTO_IP, IP_MULTICAST_ALL, 0)
             with suppress(OSError):
@@ -223,6 +241,7 @@ class Mdns:
         for pointer in self._browser.known_pointers():
             out.add_answer_at_time(pointer, now)
         self._zc.async_send(out)
+        self._sideline.query()
         self._later("query", self._query_interval * _random.uniform(0.9, 1.1), self._query)
         self._query_interval = min(LONGEST_INTERVAL, self._query_interval * 2)
 
@@ -245,6 +264,16 @@ class Mdns:
         self._zc.async_send(out)
         if self._browser.wanted:
             self._ask_soon()
+
+    def _send(self, data: bytes, to: Address | None) -> None:
+        """To the group, on all interfaces; or to one IPv4 address."""
+        senders = self._zc.engine.senders
+        if to is not None:
+            for sender in [each for each in senders if not each.is_ipv6 and ":" not in to.host][:1]:
+                send_on(sender.transport, data, to)
+            return
+        for sender in senders:
+            send_on(sender.transport, data, (GROUP6 if sender.is_ipv6 else GROUP4, MDNS_PORT))
 
     def _later(self, name: str, interval: float, call: Callable[[], None]) -> None:
         before = self._timers.pop(name, None)
