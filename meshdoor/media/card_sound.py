@@ -83,17 +83,15 @@ class CardMicrophone:
         """What is too much is the oldest, so that what is said now is heard now."""
         if level > MOST:
             self._shift(level - self.drift.margin)
-            self.drift.restart()
         elif self.drift.correction and peak(self._store[:PIECE]) < QUIETEST:
-            samples = min(self.drift.correction, level)
-            self._shift(samples)
-            self.drift.corrected(samples)
+            self._shift(min(self.drift.correction, level))
         else:
             self._stretcher.stretch(self.drift.observe(level))
 
     def _shift(self, samples: int) -> None:
         """Leave out so many; below zero, put silence in."""
         self.left_out += max(0, samples)
+        self.drift.restart()
         self._store = bytes(2 * max(0, -samples)) + self._store[2 * max(0, samples) :]
 
 
@@ -151,7 +149,7 @@ class CardSpeaker:
         elif self.drift.correction and peak(piece) < QUIETEST:
             samples = min(self.drift.correction, SAMPLES)
             self.left_out += max(0, samples)
-            self.drift.corrected(samples)
+            self.drift.restart()
             piece = bytes(2 * max(0, -samples)) + piece[2 * max(0, samples) :]
         else:
             self._stretcher.stretch(self.drift.observe(level))

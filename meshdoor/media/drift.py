@@ -2,10 +2,10 @@
 captured and not yet sent, or sent and not yet played, would slowly grow or run out. So its lowest level in the last
 seconds is watched: that is what is truly in store, whatever pieces a card takes and however late a busy machine comes.
 
-Where it is quiet, what is too much is left out and what is missing is put in. From how much that is in minutes, the
-clocks become known, and then the sound is stretched by as many parts in a million, steadily: an echo canceller can do
-with that, and with a jump now and then, but not with a pitch that wanders. Only where it is never quiet, and nearly too
-late, it is stretched by what is amiss right now.
+That level is only known to a card's piece: a beat comes just before it or just after. So nothing is done in a wide band.
+Outside of it, where it is quiet, what is too much is left out and what is missing is put in; where it is never quiet the
+sound is stretched while there is need. An echo canceller can do with a jump now and then, but not with a pitch that
+wanders all the time.
 """
 
 from __future__ import annotations
@@ -15,24 +15,21 @@ from meshdoor.media.sound import SAMPLES
 # Ours. A card's quartz is off by 100 ppm at most, a bad one by 500.
 LIMIT = 1000.0  # ppm; 1.7 cents of a semitone
 WINDOW = 100  # beats; the lowest level is that of the last one to two of them
-BAND = 480  # samples between too low and too high
+CARD = 480  # samples that a card takes at once
+BAND = 3 * CARD  # above what there should be at least
 MOST = 10 * SAMPLES  # samples that nobody waits for
 _TOO_LOW, _TOO_HIGH = 2.0, 0.4  # ppm for each sample, in need
 _STEP = 240  # samples more to be kept when it was not enough
 _MORE = 2880  # and how many more in all; 60 ms
 _CALM = 150  # beats after which a tenth of a step is taken back
-_LONG = 1000  # beats between two corrections from which the clocks can be told
-_LEARN = 0.5  # of what was corrected
-_KNOWN = 500.0  # ppm, the most that is learnt
 
 
 class Drift:
     """Keeps a level, in samples, at `least` or a little more; `observe` is called with it at each beat."""
 
     def __init__(self, least: int) -> None:
-        self.known = 0.0
         self.margin = self._least = least
-        self._now = self._before = self._beats = self._calm = self._steady = 0
+        self._now = self._before = self._beats = self._calm = 0
         self.restart()
 
     @property
@@ -44,32 +41,23 @@ class Drift:
     def correction(self) -> int:
         """Samples that are to be left out where it is quiet; below zero, those to be put in."""
         lowest = self.lowest
-        if lowest is None or self.margin * 3 // 4 <= lowest <= self.margin + BAND:
+        if lowest is None or self.margin // 2 <= lowest <= self.margin + BAND:
             return 0
-        return lowest - self.margin - BAND // 4
+        return lowest - self.margin - CARD
 
     def observe(self, level: int) -> float:
         """By how many ppm to stretch what comes next."""
         self._now = level if self._beats % WINDOW == 0 else min(self._now, level)
         self._beats += 1
-        self._steady += 1
         lowest = self.lowest
         if self._beats % WINDOW == 0:
             self._before = self._now
         self._rest()
-        need = 0.0 if lowest is None else self._need(lowest)
-        return max(-LIMIT, min(LIMIT, self.known + need))
-
-    def corrected(self, samples: int) -> None:
-        """So many were left out where it was quiet; below zero, put in."""
-        if self._steady >= _LONG:
-            ppm = -samples / (self._steady * SAMPLES) * 1e6
-            self.known = max(-_KNOWN, min(_KNOWN, self.known + _LEARN * ppm))
-        self.restart()
+        return 0.0 if lowest is None else max(-LIMIT, min(LIMIT, self._need(lowest)))
 
     def restart(self) -> None:
-        """The level is another one. What is known of the clocks stays."""
-        self._beats, self._before, self._steady = 0, -1, 0
+        """The level is another one: sound was left out or put in."""
+        self._beats, self._before = 0, -1
 
     def ran_out(self) -> None:
         """It was not enough."""
@@ -78,7 +66,7 @@ class Drift:
         self.restart()
 
     def _need(self, lowest: int) -> float:
-        low, high = max(0, self.margin // 2 - lowest), max(0, lowest - self.margin - 3 * BAND)
+        low, high = max(0, self.margin * 3 // 4 - lowest), max(0, lowest - self.margin - BAND)
         return _TOO_LOW * low - _TOO_HIGH * high
 
     def _rest(self) -> None:

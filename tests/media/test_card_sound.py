@@ -159,12 +159,13 @@ def test_a_speaker_that_runs_out_gets_more(bench: Bench) -> None:
 def test_a_surplus_is_not_played_where_it_is_quiet(bench: Bench) -> None:
     speaker, card = bench.speaker()
     plays(speaker, card, 5)
-    speaker.write(LOUD)  # a beat that was made up for
+    for _ in range(2):
+        speaker.write(LOUD)  # beats that were made up for
     before = card.pending
     plays(speaker, card, 2 * WINDOW)
     assert speaker.left_out == 0
     plays(speaker, card, 10, SILENCE)
-    assert 300 < speaker.left_out < SAMPLES
+    assert SAMPLES // 2 < speaker.left_out < 2 * SAMPLES
     assert card.pending < before - 300
 
 
