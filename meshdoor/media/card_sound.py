@@ -16,8 +16,8 @@ from meshdoor.media.sdl_audio import OpenCard, Way
 from meshdoor.media.sound import PIECE, SAMPLES, SILENCE
 from meshdoor.media.swresample import stretcher
 
-# Ours, in samples: three quarters are more than the card takes and gives at once (10 ms).
-CAPTURED = 660  # left over after a beat, at least
+# Ours, in samples: against the pieces of the card and what the loop comes late by.
+CAPTURED = 480  # left over after a beat, at least
 PLAYED = 720  # queued before one, at least
 
 
@@ -33,7 +33,7 @@ class CardMicrophone:
         self._card: OpenCard | None = None
         self._stretcher = stretcher()
         self._store = b""
-        self._flows = False
+        self._flows = self._begun = False
 
     def open(self) -> None:
         self._slot.want(True)
@@ -57,7 +57,8 @@ class CardMicrophone:
     def _begin(self, card: OpenCard) -> None:
         """What a card captured before somebody listened is nobody's."""
         card.clear()
-        self._card, self._store, self._flows = card, b"", False
+        self._card, self._store = card, b""
+        self._flows = self._begun = False
         self.drift.restart()
 
     def _take(self, card: OpenCard) -> None:
@@ -75,6 +76,9 @@ class CardMicrophone:
             self.drift.ran_out()
             return None
         self._flows = True
+        if not self._begun:  # what a sound server gives first was captured a while ago
+            self._begun = True
+            self._shift(level - self.drift.margin)
         self._keep_level(level)
         piece, self._store = self._store[:PIECE], self._store[PIECE:]
         return piece
@@ -108,6 +112,7 @@ class CardSpeaker:
         self._card: OpenCard | None = None
         self._stretcher = stretcher()
         self._queued = 0  # as it was after the last piece
+        self._runs = False
 
     def open(self) -> None:
         self._slot.want(True)
@@ -124,7 +129,11 @@ class CardSpeaker:
         moves = level < self._queued
         if moves:
             self._slot.moved = self._clock()
-        if level > MOST or (not moves and level > self.drift.margin + SAMPLES):
+        if moves and not self._runs:
+            self._runs = True
+            self._put(card, bytes(2 * max(0, self.drift.margin - level)))
+            level = max(level, self.drift.margin)
+        if not self._runs or level > MOST or (not moves and level > self.drift.margin + SAMPLES):
             self.left_out += SAMPLES
             self.drift.restart()
             return
@@ -137,8 +146,9 @@ class CardSpeaker:
         self._cards.look()
 
     def _begin(self, card: OpenCard) -> None:
-        self._card = card
-        self._put(card, bytes(2 * self.drift.margin))
+        """What it takes at once when it begins is not known."""
+        self._card, self._runs = card, False
+        self._put(card, bytes(2 * (self.drift.margin + SAMPLES)))
         self._queued = card.queued()
         self.drift.restart()
 

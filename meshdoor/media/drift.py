@@ -2,10 +2,10 @@
 captured and not yet sent, or sent and not yet played, would slowly grow or run out. So its lowest level in the last
 seconds is watched: that is what is truly in store, whatever pieces a card takes and however late a busy machine comes.
 
-That level is only known to a card's piece: a beat comes just before it or just after. So nothing is done in a wide band.
-Outside of it, where it is quiet, what is too much is left out and what is missing is put in; where it is never quiet the
-sound is stretched while there is need. An echo canceller can do with a jump now and then, but not with a pitch that
-wanders all the time.
+That level is only known to a card's piece: a beat comes just before it or just after. So nothing is done in a wide
+band, and how much must be in store for a card that is faster than we are shows when it runs out. Outside of the band,
+where it is quiet, what is too much is left out and what is missing is put in; where it is never quiet the sound is
+stretched while there is need. An echo canceller can do with a jump now and then, but not with a pitch that wanders.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ MOST = 10 * SAMPLES  # samples that nobody waits for
 _TOO_LOW, _TOO_HIGH = 2.0, 0.4  # ppm for each sample, in need
 _STEP = 240  # samples more to be kept when it was not enough
 _MORE = 2880  # and how many more in all; 60 ms
-_CALM = 150  # beats after which a tenth of a step is taken back
+_CALM = 1500  # beats after which a tenth of a step is taken back
 
 
 class Drift:
@@ -38,10 +38,14 @@ class Drift:
         return None if self._before < 0 else min(self._now, self._before)
 
     @property
+    def _too_little(self) -> int:
+        return self.margin * 3 // 4
+
+    @property
     def correction(self) -> int:
         """Samples that are to be left out where it is quiet; below zero, those to be put in."""
         lowest = self.lowest
-        if lowest is None or self.margin // 2 <= lowest <= self.margin + BAND:
+        if lowest is None or self._too_little <= lowest <= self.margin + BAND:
             return 0
         return lowest - self.margin - CARD
 
@@ -66,7 +70,7 @@ class Drift:
         self.restart()
 
     def _need(self, lowest: int) -> float:
-        low, high = max(0, self.margin * 3 // 4 - lowest), max(0, lowest - self.margin - BAND)
+        low, high = max(0, self._too_little - lowest), max(0, lowest - self.margin - BAND)
         return _TOO_LOW * low - _TOO_HIGH * high
 
     def _rest(self) -> None:

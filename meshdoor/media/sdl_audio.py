@@ -17,7 +17,9 @@ from meshdoor.errors import EngineError
 from meshdoor.media import sdl
 from meshdoor.media.sound import RATE
 
-PERIOD = 480  # samples that a card takes or gives at once; ours
+# Ours, in samples: what a card gives or takes at once. A sound server that is late for a smaller one plays silence, and
+# then all is later by that much, which no echo canceller foresees.
+CAPTURED, PLAYED = 480, 960
 MAX_READ = RATE  # bytes; half a second. Ours
 _S16 = 0x8010  # AUDIO_S16LSB
 _LOUDEST = 128  # SDL_MIX_MAXVOLUME
@@ -98,7 +100,7 @@ class SdlDriver:
     def open(self, way: Way) -> OpenCard:
         name = self._matching(way)
         library = sdl.library()
-        wanted = library.SDL_AudioSpec(self._rate, _S16, 1, PERIOD)
+        wanted = library.SDL_AudioSpec(self._rate, _S16, 1, CAPTURED if way.capture else PLAYED)
         got = library.SDL_AudioSpec(0, 0, 0, 0)
         device = library.SDL_OpenAudioDevice(
             name.encode() or None, int(way.capture), ctypes.byref(wanted), ctypes.byref(got), 0

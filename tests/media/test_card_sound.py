@@ -93,11 +93,13 @@ def test_a_microphone_that_came_late_is_made_up_for(bench: Bench) -> None:
 
 def test_a_small_surplus_is_left_out_where_it_is_quiet(bench: Bench) -> None:
     microphone, card = bench.microphone()
+    captures(microphone, card, 10)
     card.captured += LOUD * 3
+    before = microphone.left_out
     captures(microphone, card, 2 * WINDOW)
-    assert microphone.left_out == 0
+    assert microphone.left_out == before
     captures(microphone, card, 10, SILENCE)
-    assert 1000 < microphone.left_out < 3 * SAMPLES
+    assert 1000 < microphone.left_out - before < 3 * SAMPLES
 
 
 def test_a_microphone_that_runs_out_keeps_more(bench: Bench) -> None:
@@ -119,8 +121,8 @@ def test_what_is_written_is_played_after_a_little_silence(bench: Bench) -> None:
     plays(speaker, card, 50)
     assert card.wrote[: 2 * PLAYED] == bytes(2 * PLAYED)
     assert len(card.wrote) == pytest.approx(2 * PLAYED + 50 * PIECE, abs=200)
-    assert 8000 < peak(card.wrote[3 * PIECE : 4 * PIECE]) < 12000
-    assert speaker.left_out == 0
+    assert 8000 < peak(card.wrote[4 * PIECE : 5 * PIECE]) < 12000
+    assert speaker.left_out == SAMPLES  # before the card began
 
 
 def test_a_speaker_that_has_not_begun_is_not_fed(bench: Bench) -> None:
@@ -159,14 +161,15 @@ def test_a_speaker_that_runs_out_gets_more(bench: Bench) -> None:
 def test_a_surplus_is_not_played_where_it_is_quiet(bench: Bench) -> None:
     speaker, card = bench.speaker()
     plays(speaker, card, 5)
-    for _ in range(2):
-        speaker.write(LOUD)  # beats that were made up for
+    left_out = speaker.left_out
+    for _ in range(4 * WINDOW):  # of a slow card
+        card.play(SAMPLES - 10)
+        speaker.write(LOUD)
     before = card.pending
-    plays(speaker, card, 2 * WINDOW)
-    assert speaker.left_out == 0
+    assert speaker.left_out == left_out
     plays(speaker, card, 10, SILENCE)
-    assert SAMPLES // 2 < speaker.left_out < 2 * SAMPLES
-    assert card.pending < before - 300
+    assert SAMPLES // 2 < speaker.left_out - left_out < 5 * SAMPLES
+    assert card.pending < before - SAMPLES // 2
 
 
 def test_how_loud(bench: Bench) -> None:

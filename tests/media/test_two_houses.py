@@ -137,7 +137,7 @@ async def test_speech_is_heard_both_ways_at_once(server: Server) -> None:
 @pytest.mark.skipif(not echo.is_installed(), reason="the extra aec is not installed")
 async def test_an_echo_is_cancelled(server: Server) -> None:
     """The resident speaks; what the door's speaker plays comes into its microphone as loud as it is."""
-    resident = await in_thread(soundhouse.say, f"{RESIDENT} {RESIDENT} {RESIDENT}", server.directory, "en-gb")
+    resident = await in_thread(soundhouse.say, f"{RESIDENT} {RESIDENT}", server.directory, "en-gb")
     server.echo(DOOR_PLAYS, DOOR_HEARS)
 
     async def measure() -> list[str]:
