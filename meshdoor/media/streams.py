@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from typing import cast
 
 import av
 from av.bitstream import BitStreamFilterContext
@@ -45,6 +46,7 @@ class StreamSource:
         self._stopped = False
         self._again: tuple[av.Packet[av.VideoStream], float] | None = None
         self._fit = VideoReformatter()
+        self._is_device = "v4l2" in container.format.name
         if not container.streams.video:
             container.close()
             raise EngineError(f"{_shown(container.name)} has no pictures")
@@ -161,7 +163,7 @@ class StreamSource:
         if again is not None:
             yield again
             last = again[1]
-        for packet in self._demuxed():
+        for packet in map(self._own, self._demuxed()):
             last = max(time.monotonic(), last + MIN_STEP)
             yield packet, last
 
@@ -175,6 +177,17 @@ class StreamSource:
                 if self._stopped:
                     raise EngineError("the camera gives no pictures") from None
                 time.sleep(POLL)
+
+    def _own(self, packet: av.Packet[av.VideoStream]) -> av.Packet[av.VideoStream]:
+        """What a V4L2 device gives lies in its memory, and is given back to it even when it was closed before, which
+        is the end of the process."""
+        if not packet.size or not self._is_device:
+            return packet
+        copy = cast("av.Packet[av.VideoStream]", av.Packet(bytes(packet)))
+        copy.stream = self._stream
+        copy.time_base, copy.pts, copy.dts = packet.time_base, packet.pts, packet.dts
+        copy.is_keyframe = packet.is_keyframe
+        return copy
 
     def _played(self, pause: Pause) -> Iterator[tuple[av.Packet[av.VideoStream], float]]:
         """Packets when they are due; a file begins again at its end."""
