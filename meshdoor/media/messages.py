@@ -155,10 +155,12 @@ class Hush:
 
 @dataclass(frozen=True, slots=True)
 class Chime:
-    """A tone, once: `knock`, `opened`, `page`, `alarm`, `test`, or one that rings."""
+    """A tone, once: `knock`, `opened`, `page`, `alarm`, `test`, or one that rings. `yields`: it ends when a voice is to
+    be heard."""
 
     tone: str
     volume: float = 1.0
+    yields: bool = False
 
 
 SoundCommand = Sounds | Ring | Hush | Chime

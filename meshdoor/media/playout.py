@@ -32,6 +32,10 @@ class Stage(Protocol):
 
     def remove(self, voice: Voice) -> None: ...
 
+    def has_others(self, voice: Voice) -> bool:
+        """Whether other voices than this one are to be heard."""
+        ...
+
 
 class Playout:
     """The speaker is open while there is a voice to hear. Without a speaker, voices are pulled all the same."""
@@ -58,6 +62,9 @@ class Playout:
             del self._voices[voice]
         if not self._voices:
             self.close()
+
+    def has_others(self, voice: Voice) -> bool:
+        return len(self._voices) > (voice in self._voices)
 
     def close(self) -> None:
         self._voices.clear()

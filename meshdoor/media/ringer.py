@@ -7,7 +7,7 @@ they sound, and that of speech else.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from meshdoor.media.playout import Stage
 from meshdoor.media.sound import PIECE, mix
@@ -23,6 +23,18 @@ class Ringing:
     louder_after: float
 
 
+@dataclass(frozen=True, slots=True)
+class _Chime:
+    samples: bytes
+    volume: float
+    yields: bool
+
+    @property
+    def lasts(self) -> bool:
+        """After the next piece."""
+        return len(self.samples) > PIECE
+
+
 class Ringer:
     """A `playout.Voice` while there is something to hear."""
 
@@ -33,7 +45,7 @@ class Ringer:
         self._ringing: Ringing | None = None
         self._began: float | None = None
         self._at = 0
-        self._chimes: list[tuple[bytes, float]] = []
+        self._chimes: list[_Chime] = []
 
     def ring(self, ringing: Ringing) -> None:
         """Until `hush`. Ringing that changes goes on, and grows no younger."""
@@ -48,9 +60,9 @@ class Ringer:
         self._ringing = None
         self._rest()
 
-    def chime(self, samples: bytes, volume: float) -> None:
-        """Once."""
-        self._chimes.append((samples, volume))
+    def chime(self, samples: bytes, volume: float, yields: bool = False) -> None:
+        """Once; `yields`: until a voice is to be heard."""
+        self._chimes.append(_Chime(samples, volume, yields))
         self._playout.add(self)
 
     def speak(self, volume: float) -> None:
@@ -62,8 +74,10 @@ class Ringer:
     def pull(self, now: float) -> bytes | None:
         """See `playout.Voice`."""
         self._set_volume(self._loudness(now))
-        pieces = [samples[:PIECE].ljust(PIECE, b"\0") for samples, _ in self._chimes]
-        self._chimes = [(samples[PIECE:], volume) for samples, volume in self._chimes if len(samples) > PIECE]
+        if self._playout.has_others(self):
+            self._chimes = [chime for chime in self._chimes if not chime.yields]
+        pieces = [chime.samples[:PIECE].ljust(PIECE, b"\0") for chime in self._chimes]
+        self._chimes = [replace(chime, samples=chime.samples[PIECE:]) for chime in self._chimes if chime.lasts]
         if self._ringing is not None:
             pieces.append(self._next(self._ringing.samples))
         elif not self._chimes:
@@ -79,7 +93,7 @@ class Ringer:
 
     def _loudness(self, now: float) -> float:
         """The loudest of what sounds now: there is one volume."""
-        volumes = [volume for _, volume in self._chimes]
+        volumes = [chime.volume for chime in self._chimes]
         ringing = self._ringing
         if ringing is not None:
             self._began = now if self._began is None else self._began

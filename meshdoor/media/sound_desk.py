@@ -64,8 +64,8 @@ class SoundDesk:
             case Ring(tone):
                 self._wish = tone
                 self._with_tone(tone, partial(self._ring, command))
-            case Chime(tone, volume):
-                self._with_tone(tone, lambda samples: self._ringer.chime(samples, volume))
+            case Chime(tone, volume, yields):
+                self._with_tone(tone, lambda samples: self._ringer.chime(samples, volume, yields))
             case _:
                 self._wish = ""
                 self._ringer.hush()

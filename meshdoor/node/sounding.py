@@ -101,7 +101,7 @@ class Sounding:
             case {"event": "knock"}:
                 self._once(KNOCK, self._volume())
             case {"event": "pressed"} if self._sound.door_tone and self._role is Role.DOOR:
-                self._once(self._sound.door_tone, self._sound.volume)
+                self._once(self._sound.door_tone, self._sound.volume, yields=True)
             case {"event": "lock", "result": Result.OPENED}:
                 self._once(OPENED, self._sound.volume)
             case {"event": "alarm", "on": True}:
@@ -113,9 +113,9 @@ class Sounding:
                     self._paged = call
                     self._once(PAGE, self._volume())
 
-    def _once(self, tone: str, volume: float) -> None:
+    def _once(self, tone: str, volume: float, *, yields: bool = False) -> None:
         if volume:
-            self._put(media.Chime(tone, volume))
+            self._put(media.Chime(tone, volume, yields))
 
     def _look(self) -> None:
         """Does what rings still ring as it should?"""

@@ -27,6 +27,9 @@ class Stage:
     def remove(self, voice: object) -> None:
         self.voices.discard(voice)
 
+    def has_others(self, voice: object) -> bool:
+        return len(self.voices - {voice}) > 0
+
     def set_volume(self, volume: float) -> None:
         self.volume = volume
 
@@ -53,6 +56,15 @@ def test_a_tone_is_repeated_until_it_is_to_stop(stage: Stage) -> None:
     stage.ringer.hush()
     assert stage.hears(3) == []
     assert stage.volume == 1.0
+
+
+def test_what_the_visitor_hears_while_it_rings_ends_when_somebody_speaks(stage: Stage) -> None:
+    stage.ringer.chime(tone(1, 9), 0.5, yields=True)
+    stage.ringer.chime(tone(2, 4), 0.5)
+    assert stage.hears(2) == [3, 3]
+    stage.add("somebody")
+    assert stage.hears(3) == [2, 2, 0]
+    assert stage.voices == {"somebody"}
 
 
 def test_it_gets_louder_after_a_while(stage: Stage) -> None:

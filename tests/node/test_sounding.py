@@ -158,7 +158,7 @@ async def test_what_makes_no_sound_at_a_screen(node: type[Node], event: dict[str
 
 
 async def test_who_presses_hears_that_it_rings(node: type[Node]) -> None:
-    assert await node(SOUND, role=Role.DOOR).hears({"event": "pressed"}) == [Chime("chime", 0.5)]
+    assert await node(SOUND, role=Role.DOOR).hears({"event": "pressed"}) == [Chime("chime", 0.5, yields=True)]
     assert await node(replace(SOUND, door_tone=""), role=Role.DOOR).hears({"event": "pressed"}) == []
 
 
