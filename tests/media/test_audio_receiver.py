@@ -37,6 +37,9 @@ class Stage:
     def remove(self, voice: Voice) -> None:
         self.voices.remove(voice)
 
+    def has_others(self, voice: Voice) -> bool:
+        return self.voices != [voice]
+
 
 class Listener:
     """A receiver with its gate open, in time of its own."""
