@@ -44,11 +44,13 @@ class Sideline:
         self._service: SipService | None = None
         self._hostname: HostName | None = None
         self._timer: asyncio.TimerHandle | None = None
+        self._closed = False
         self._look_at = self._loop.time() + LOOK_SOON
         self._schedule()
 
     def close(self) -> None:
-        """Withdraw what was published."""
+        """Withdraw what was published. Nothing is sent after that."""
+        self._closed = True
         if self._timer is not None:
             self._timer.cancel()
         self._responder.publish((), self._loop.time())
@@ -99,6 +101,8 @@ class Sideline:
         return b"_sip" in data and b"meshdoor-" not in data
 
     def _work(self) -> None:
+        if self._closed:
+            return
         now = self._loop.time()
         if self._hostname is not None:
             self._hostname.handle_timer(now)

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from meshdoor.mesh import dns
+from meshdoor.mesh.announcement import Address
 from meshdoor.mesh.dns import Message, Question, Record, pointer, service, text
 from meshdoor.mesh.mdns import Mdns, sideline
 from meshdoor.mesh.outsiders import SIPURI_UDP
@@ -124,6 +125,19 @@ async def test_our_service_is_found_and_withdrawn() -> None:
             assert await ask(sock, Question(instance, dns.ANY)) == ()
             mdns.advertise(DOOR, [HERE])
         assert await ask(sock, Question(instance, dns.ANY)) == ()
+
+
+async def test_nothing_is_sent_after_the_goodbye() -> None:
+    sent: list[bytes] = []
+    line = sideline.Sideline(lambda data, to: sent.append(data), claims=False)
+    line.advertise(DOOR, [HERE])
+    line.close()
+    goodbye = len(sent)
+    question = bytes(Message((Question(SIPURI_UDP, dns.PTR),), id=99))
+    line.received(question, Address(HERE, 5353))
+    line.advertise(DOOR, [HERE])
+    await asyncio.sleep(2 * sideline.LOOK_SOON)
+    assert len(sent) == goodbye
 
 
 async def test_the_name_of_the_host_leads_here_once_nobody_answered_for_it() -> None:
