@@ -102,7 +102,7 @@ def test_memory_is_flat_and_nothing_is_remembered_for_ever(house: House, node: H
     peer = Peer(node, "answer", "tcp")
     seen: list[int] = []
     for scenario in ("caller_answer", "caller_cancel", "caller_cancel"):
-        Sipp(house["phone"], scenario, 500, rate=100, transport="tcp", target=node.ipv4).wait(PATIENCE)
+        Sipp(house["phone"], scenario, 500, rate=100, transport="tcp", target=node.ipv4).wait(2 * PATIENCE)
         seen.append(peer.state()["memory"])
     assert seen[2] - seen[1] < GROWTH
     wait_until(lambda: peer.state()["transactions"] == 0, PATIENCE)

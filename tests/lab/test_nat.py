@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import time
 
 import pytest
 
@@ -39,6 +40,7 @@ def test_what_an_account_is_offered_can_be_reached_from_outside() -> None:
             with bob.capture() as packets:
                 node.ask("ring")
                 wait_until(lambda: messages.exists() and "ACK sip" in messages.read_text(), 10)
+                time.sleep(1.0)  # of media
                 node.ask("hangup")
                 assert ringing.wait(10) == 0
             offer = messages.read_text()

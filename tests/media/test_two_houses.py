@@ -28,7 +28,7 @@ from tests.media.peer import until
 from tests.media.soundhouse import DOOR_HEARS, DOOR_PLAYS, SCREEN_HEARS, SCREEN_PLAYS, Samples, Server
 
 pytestmark = [
-    pytest.mark.xdist_group("lab"),
+    pytest.mark.alone,
     pytest.mark.skipif(bool(soundhouse.MISSING), reason=f"not installed: {', '.join(soundhouse.MISSING)}"),
 ]
 
