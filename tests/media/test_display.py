@@ -47,12 +47,19 @@ def test_pictures_as_files(tmp_path: Path, card: Card) -> None:
         still.write(card.draw(1, ""), tmp_path / "missing" / "a.png")
 
 
+def grey() -> av.VideoFrame:
+    frame = av.VideoFrame(320, 240, "yuv420p")
+    for plane in frame.planes:
+        plane.update(bytes([128]) * plane.buffer_size)
+    return frame
+
+
 def test_what_is_no_card(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     assert frame_number(path) is None
     path.write_bytes(b"x")
     assert frame_number(path) is None
-    still.write(av.VideoFrame(320, 240, "yuv420p"), path)
+    still.write(grey(), path)
     assert frame_number(path) is None
 
 

@@ -158,7 +158,7 @@ async def test_a_keeper_that_hangs_while_the_node_ends_leaves_no_relay_on(wires:
         await pins.on("lock", LONG)
         assert pins.worker is not None
         os.kill(pins.worker, signal.SIGSTOP)
-    assert not wires.is_on(LOCK)
+    await until(lambda: not wires.is_on(LOCK))
 
 
 async def test_an_order_that_a_hanging_keeper_does_not_take_fails(wires: Wires) -> None:

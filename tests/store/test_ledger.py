@@ -132,9 +132,9 @@ def test_a_reader_beside_a_busy_writer(tmp_path: Path) -> None:
     LedgerFile(path).close()
     done = threading.Event()
     writer = threading.Thread(target=_write, args=(path, done))
-    writer.start()
     reader = sqlite3.connect(path, timeout=0)
-    counts = []
+    counts = [reader.execute("SELECT count(*) FROM entries").fetchone()[0]]  # the first to come puts the log in order
+    writer.start()
     while not done.is_set():
         counts.append(reader.execute("SELECT count(*) FROM entries").fetchone()[0])
     reader.close()
