@@ -17,6 +17,7 @@ from meshdoor.media import card
 _STEP, _LOWEST, _HIGHEST = 10, 100, 2000  # Hz that `pitch` tells apart
 _LOW_RATE = 8000  # Hz that are enough for that
 _AUDIBLE = 0.5  # of the power that the strongest frequency must hold, to be a pitch
+_PIECES = 20  # of a quarter of a second, in which a pitch is looked for
 _WINDOW = 0.02  # s of a piece that is sound or silence
 
 
@@ -61,9 +62,12 @@ def sound(samples: Sequence[int], rate: int, threshold: float = 100.0) -> list[i
 
 
 def heard(path: Path) -> int | None:
-    """The pitch of the tone in a file, whatever silence there is around it."""
+    """The pitch of the tone in a file, whatever silence or noise there is around it: of the first quarter of a second
+    that has one."""
     rate, samples = read_wav(path)
-    return pitch(sound(samples, rate), rate)
+    audible = sound(samples, rate)
+    pieces = (audible[at : at + rate // 4] for at in range(0, min(len(audible), _PIECES * rate // 4), rate // 4))
+    return next((found for piece in pieces if (found := pitch(piece, rate)) is not None), None)
 
 
 def frame_number(path: Path) -> int | None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from array import array
 from pathlib import Path
 
 import pytest
@@ -48,3 +49,12 @@ def test_only_one_channel_of_16_bits(tmp_path: Path) -> None:
     path.write_bytes(header(8).replace(b"\1\0\1\0", b"\1\0\2\0").replace(b"\2\0\x10\0", b"\4\0\x10\0") + bytes(8))
     with pytest.raises(ValueError, match="channel"):
         read_wav(path)
+
+
+def test_a_tone_after_noise_is_heard(tmp_path: Path) -> None:
+    chance = random.Random(3)
+    noise = [chance.randrange(-9000, 9000) for _ in range(RATE // 2)]
+    samples = array("h", noise + tone(700)).tobytes()
+    path = tmp_path / "a.wav"
+    path.write_bytes(header(len(samples)) + samples)
+    assert heard(path) == 700
