@@ -157,9 +157,9 @@ def important() -> Iterator[None]:
     """What is begun meanwhile goes before what other sessions do (sched(7), autogroup), as sound servers and our own
     service do; where that is not allowed it does not."""
     try:
-        before = AUTOGROUP.read_text().split()[-1]
+        before = AUTOGROUP.read_text().split()[-1]  # nothing is in it for a process that is in no autogroup
         AUTOGROUP.write_text(str(NICE))
-    except OSError:
+    except (OSError, IndexError):
         yield
         return
     try:
