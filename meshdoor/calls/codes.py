@@ -84,6 +84,14 @@ class CodeEntry:
         self.phase = Phase.SHUT if self._wrong >= WRONG_IN_CALL else Phase.TYPING
 
 
+@dataclass(frozen=True, slots=True)
+class ShutOut:
+    """For how many seconds none of a member's codes counts, and the how many-eth time that is."""
+
+    seconds: float
+    times: int
+
+
 @dataclass(slots=True)
 class _Record:
     wrong: list[float] = field(default_factory=list)  # when
@@ -102,15 +110,20 @@ class Guesses:
         record = self._records.get(key)
         return record is not None and now < record.until
 
-    def wrong(self, key: bytes, now: float) -> float:
-        """One more; for how many seconds the member is shut out by it, mostly 0."""
+    def wrong(self, key: bytes, now: float) -> ShutOut | None:
+        """One more; how the member is shut out by it, if it is."""
         record = self._records.setdefault(key, _Record())
         record.wrong = [at for at in record.wrong if now - at < WINDOW] + [now]
         if len(record.wrong) < WRONG_OVER_CALLS:
-            return 0.0
+            return None
         length = min(SHUT_FIRST * 2.0 ** min(record.times, 16), SHUT_LONGEST)
         record.wrong, record.until, record.times = [], now + length, record.times + 1
-        return length
+        return ShutOut(length, record.times)
+
+    def restore(self, key: bytes, shut: ShutOut, now: float) -> None:
+        """The member was shut out before a restart, and is for so long yet: no longer than anybody ever is."""
+        until = now + min(max(shut.seconds, 0.0), SHUT_LONGEST)
+        self._records[key] = _Record(until=until, times=shut.times)
 
     def forget(self, key: bytes) -> None:
         """It knew the code, or has another one now."""

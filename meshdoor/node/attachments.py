@@ -21,7 +21,8 @@ from functools import partial
 from typing import Final
 
 from meshdoor.calls.clients import Client
-from meshdoor.calls.overheard import Overheard
+from meshdoor.calls.hosts import host_of
+from meshdoor.calls.overheard import Call, Overheard
 from meshdoor.errors import AttachError, RemoteProtocolError
 from meshdoor.mesh.frames import State as Busy
 from meshdoor.mesh.peer import Peer, State
@@ -148,6 +149,11 @@ class Attachments:
         """A SIP client of this node, if it can be reached."""
         found = self.find(key) if key in self._clients else None
         return None if found is None or found.flow is None else found
+
+    def talk(self, key: bytes, member: bytes) -> Call | None:
+        """The call of a phone that is attached here with a member, if it was answered."""
+        line = self._lines.get(key)
+        return None if line is None else line.calls.talk(host_of(member))
 
     def serves(self, host: str) -> bool:
         """Is a SIP client of this node at this address?"""

@@ -1,8 +1,8 @@
 """Digits that are typed here, and those that the other end of a talk types (DTMF).
 
 They go with the sound, as telephone-events (RFC 4733). Where the other end has not agreed to those, they go as INFO in
-the dialog; what comes as INFO is taken at any time. What a SIP client types with the sound is told to the node that it
-is reached through, which may open for it, with {"about": "digit", "of": hex of its key, "digit"}.
+the dialog; what comes as INFO is taken at any time. What a phone types is told to the node that it is reached through,
+which may open for it, with {"about": "digit", "of": hex of its key, "digit"}.
 """
 
 from __future__ import annotations
@@ -81,8 +81,6 @@ class Digits:
         """The media engine heard a digit."""
         peer = next((each.peer for each in self._talks() if each.leg == leg), None)
         self._tell(leg, digit, peer)
-        if peer is not None and self._desk.client(peer) is not None:
-            self._desk.note(peer, {"about": "digit", "of": peer.hex(), "digit": digit})
 
     def received(self, event: sip.RequestReceived) -> bool:
         """Answer an INFO; False for any other request."""
@@ -118,6 +116,8 @@ class Digits:
     def _tell(self, leg: str, digit: str, peer: bytes | None) -> None:
         name = "" if peer is None else self._desk.name_of(peer)
         self._desk.publish({"event": "dtmf", "leg": leg, "digit": digit, "from": name})
+        if peer is not None and (self._desk.is_browser(peer) or self._desk.client(peer) is not None):
+            self._desk.note(peer, {"about": "digit", "of": peer.hex(), "digit": digit})
 
     async def _by_sound(self, talk: Talk, digits: str) -> None:
         try:

@@ -3,14 +3,17 @@
 A client cannot sign, so the node that serves it does, with the key that it made for it; the lock judges that key by the
 roster, as any other. Kept in `openers.json`, which nobody else can read:
 
-    {KEY: {"seed": hex of 32 bytes, "code"?: what it takes to check the code (Argon2id)}}
+    {KEY: {"seed": hex of 32 bytes, "code"?: what it takes to check the code (Argon2id),
+           "shut"?: [unix time until which no code counts, the how many-eth time]}}
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Final
 
 from nacl.exceptions import CryptoError
@@ -18,7 +21,7 @@ from nacl.pwhash import argon2id
 from nacl.signing import SigningKey
 
 from meshdoor.calls.clients import SECURE, Client, Keying
-from meshdoor.calls.codes import check_code
+from meshdoor.calls.codes import ShutOut, check_code
 from meshdoor.control import Json
 from meshdoor.control.server import Verb
 from meshdoor.errors import NotFound, Refused
@@ -42,10 +45,13 @@ class Opener:
 
     identity: Identity
     code: str = ""
+    shut: tuple[float, int] | None = None  # until when, unix time; the how many-eth time
 
     def stored(self) -> Json:
         table: dict[str, Json] = {"seed": bytes(self.identity.signing_key).hex()}
-        return table | ({"code": self.code} if self.code else {})
+        if self.code:
+            table["code"] = self.code
+        return table | ({"shut": list(self.shut)} if self.shut else {})
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +103,21 @@ class Openers:
             found = self._openers.get(key)
             return found is not None and await asyncio.to_thread(_matches, found.code, code)
 
+    def shut_out(self, unix_now: float) -> Iterable[tuple[bytes, ShutOut]]:
+        """Whose codes did not count when the node ended, and for how long yet."""
+        for key, each in self._openers.items():
+            if each.shut is not None:
+                until, times = each.shut
+                yield key, ShutOut(until - unix_now, times)
+
+    async def shut(self, key: bytes, shut: ShutOut | None) -> None:
+        """Keep that a client is shut out, or is not any more."""
+        opener = self._openers.get(key)
+        told = None if shut is None else (round(time.time() + shut.seconds, 3), shut.times)
+        if opener is not None and opener.shut != told:
+            self._openers[key] = replace(opener, shut=told)
+            await self._store()
+
     async def set_code(self, text: str, code: str | None) -> Json:
         """Give a client a code to open by, or none: {name, id, by_code, warning}. Raises UserError."""
         member = self._house.membership.roster.find(text)
@@ -107,9 +128,9 @@ class Openers:
             if Permission.OPEN not in member.permissions:
                 raise Refused(f"{member.name} may not open locks", "let it in again, with the permission `open`")
             hashed = await asyncio.to_thread(_hashed, check_code(code))
-            opener = replace(opener, code=hashed)
+            opener = replace(opener, code=hashed, shut=None)
         else:
-            opener = replace(opener, code="")
+            opener = replace(opener, code="", shut=None)
         self._openers[member.key] = opener
         await self._store()
         for listener in self.changed:
@@ -162,4 +183,12 @@ def _read(stored: Mapping[str, Json]) -> Iterable[tuple[bytes, Opener]]:
             continue
         identity = Identity(SigningKey(seed), b"")
         if identity.key.hex() == name:
-            yield identity.key, Opener(identity, code)
+            yield identity.key, Opener(identity, code, _shut(found.get("shut")))
+
+
+def _shut(stored: Json) -> tuple[float, int] | None:
+    try:
+        until, times = stored
+        return (float(until), max(int(times), 0)) if isfinite(until) else None
+    except (OverflowError, TypeError, ValueError):
+        return None

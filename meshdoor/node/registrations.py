@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from meshdoor.calls.clients import MAX_PRODUCT, Client, Keying
-from meshdoor.calls.policy import STRANGER
+from meshdoor.calls.policy import PHONE, STRANGER, member_of
 from meshdoor.errors import AttachError, RemoteProtocolError
 from meshdoor.node import journal
 from meshdoor.node.attachments import Attachments
@@ -35,6 +35,7 @@ from meshdoor.trust.roster import Member
 
 STREAMS: Final = frozenset({"TCP", "TLS"})
 OUTSIDE: Final = STREAMS | {"UDP"}
+WRITERS: Final = OUTSIDE | {PHONE}
 GRACE: Final = 10.0  # seconds that the refresh of a registration may be late
 MAX_PROVEN: Final = 256  # calls over UDP whose caller has proven itself
 
@@ -126,7 +127,7 @@ class Registrations:
 
     def received(self, event: RequestReceived) -> bool:
         """Answer a REGISTER, or a message of a client; False for any other request."""
-        if event.request.method == "MESSAGE" and event.session is None and event.flow.transport in OUTSIDE:
+        if event.request.method == "MESSAGE" and event.session is None and event.flow.transport in WRITERS:
             return self._message(event)
         if event.request.method != "REGISTER" or self.accounts is None:
             return False
@@ -141,8 +142,11 @@ class Registrations:
         return True
 
     def _message(self, event: RequestReceived) -> bool:
-        sender = self.caller(event.request, event.flow)
-        if sender is None and self.accounts is not None:
+        if event.flow.transport == PHONE:
+            sender = self._member(member_of(event.flow) or b"")
+        else:
+            sender = self.caller(event.request, event.flow)
+        if sender is None and self.accounts is not None and event.flow.transport in OUTSIDE:
             try:
                 found = self.accounts.authenticate(event.request, event.flow.remote[0])
             except RemoteProtocolError:

@@ -1,19 +1,22 @@
 """What this node opens for its SIP clients: by a code that they type in a call with a door, or by a message.
 
-Digits come as INFO, which this node keeps to itself, or with the sound, which ends at the door: that one tells them
-(`node.digits`), and is believed only of a call with that client which was answered. Messages come from who has proven
-its secret (`node.registrations`). In either case the lock decides, and its audit says who and by what means.
+Digits come as INFO, which this node keeps to itself, or by the door, with the sound or in the dialog of a client on a
+WebSocket: that one tells them (`node.digits`), and is believed only of a call with that client which was answered.
+Messages come from who has proven its secret (`node.registrations`). In either case the lock decides, and its audit says
+who and by what means.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from typing import Final, Protocol
 from weakref import WeakKeyDictionary
 
 from meshdoor.calls.codes import CodeEntry, Guesses
-from meshdoor.calls.hosts import member_called
+from meshdoor.calls.hosts import member_at, member_called
+from meshdoor.calls.overheard import Call
 from meshdoor.calls.texts import HELP, TEXT, OpenOrder, order_of
 from meshdoor.errors import NotFound, Refused, RemoteProtocolError, SipError
 from meshdoor.node import journal
@@ -27,7 +30,6 @@ from meshdoor.node.opening import Openings
 from meshdoor.ratelimit import KeyedRateLimit
 from meshdoor.sip import events as sip
 from meshdoor.sip.dtmf import DIGITS
-from meshdoor.sip.flow import Target
 from meshdoor.sip.headers import NameAddr
 from meshdoor.sip.uri import SipUri, unescape
 from meshdoor.trust.permissions import Role
@@ -74,15 +76,17 @@ class Unlocking:
         self._openings = openings
         self._openers = openers
         self._guesses = Guesses()
-        self._entries: WeakKeyDictionary[Bridge, CodeEntry] = WeakKeyDictionary()
+        self._entries: WeakKeyDictionary[Bridge | Call, CodeEntry] = WeakKeyDictionary()
         self._messages = KeyedRateLimit(*MESSAGES)
         lines.bridges.typed = self._typed
         lines.registrations.written = self._written
         house.notes.register(ABOUT, self._noted)
         openers.changed.append(self._guesses.forget)
+        for key, shut in openers.shut_out(time.time()):
+            self._guesses.restore(key, shut, lines.now())
 
     def _noted(self, node: bytes, note: Note) -> None:
-        """A door heard a digit with the sound."""
+        """A door heard a digit."""
         try:
             client = bytes.fromhex(str(note.get("of")))
         except ValueError:
@@ -90,19 +94,26 @@ class Unlocking:
         digit = note.get("digit")
         if not isinstance(digit, str) or len(digit) != 1 or digit not in DIGITS:
             raise RemoteProtocolError("a digit that is none")
-        bridge = self._lines.bridges.find(client, node)
-        if bridge is not None:
-            self._typed(bridge, digit)
+        call = self._call(client, node)
+        if call is not None:
+            self._take(call, client, node, digit)
 
     def _typed(self, bridge: Bridge, digit: str) -> bool:
         """False for a digit that is for the other end."""
+        return self._take(bridge, bridge.client, bridge.member, digit)
+
+    def _call(self, client: bytes, door: bytes) -> Bridge | Call | None:
+        """The call of these two that was answered."""
+        return self._lines.bridges.find(client, door) or self._lines.attachments.talk(client, door)
+
+    def _take(self, call: Bridge | Call, typist: bytes, typed_to: bytes, digit: str) -> bool:
         roster = self._house.membership.roster
-        door, client = roster.member(bridge.member), roster.member(bridge.client)
+        door, client = roster.member(typed_to), roster.member(typist)
         if door is None or client is None or door.role is not Role.DOOR or not door.linked:
             return False
         if client.key not in self._openers.by_code():
             return False
-        entry = self._entries.setdefault(bridge, CodeEntry())
+        entry = self._entries.setdefault(call, CodeEntry())
         code = entry.digit(digit, self._lines.now())
         if code is not None:
             self._lines.spawn(self._check(entry, code, client, door))
@@ -116,18 +127,20 @@ class Unlocking:
         right = await self._openers.check(client.key, code)
         entry.judged(right)
         if not right:
-            self._wrong(client, door)
+            await self._wrong(client, door)
             return
         self._guesses.forget(client.key)
+        await self._openers.shut(client.key, None)
         await self._open(client, door.name, "by code")
 
-    def _wrong(self, client: Member, door: Member) -> None:
-        length = self._guesses.wrong(client.key, self._lines.now())
+    async def _wrong(self, client: Member, door: Member) -> None:
+        shut = self._guesses.wrong(client.key, self._lines.now())
         journal.warn("code", f"{client.name} typed a wrong code in a call with {door.name}", member=client.name)
         self._publish(client, "by code", "wrong code")
-        if length:
-            text = f"too many wrong codes: none of {client.name} counts for {length / 60:.0f} minutes"
+        if shut is not None:
+            text = f"too many wrong codes: none of {client.name} counts for {shut.seconds / 60:.0f} minutes"
             journal.warn("code", text, member=client.name)
+            await self._openers.shut(client.key, shut)  # a power cut is no way to try again
 
     def _written(self, event: sip.RequestReceived, sender: Member) -> bool:
         """A message of a client that has proven who it is."""
@@ -148,18 +161,20 @@ class Unlocking:
         text = HELP
         if order is not None:
             text = await self._open(sender, order.name or self._meant(event, sender), "by message")
-        found = self._lines.attachments.client(sender.key)
-        if found is None or found.uri is None or found.flow is None:
+        target = self._lines.target(sender.key)
+        if target is None:
             return
-        target = Target(found.uri, found.flow, caller=NameAddr(None, event.request.to.uri))  # the same conversation
-        await self._lines.endpoint.ask(target, "MESSAGE", (("Content-Type", TEXT),), text.encode())
+        same = replace(target, caller=NameAddr(None, event.request.to.uri))  # the same conversation
+        await self._lines.endpoint.ask(same, "MESSAGE", (("Content-Type", TEXT),), text.encode())
 
     def _meant(self, event: sip.RequestReceived, sender: Member) -> str:
         """The door that it talks with, else the door or lock that it writes to, else the only one there is."""
         roster, uri = self._house.membership.roster, event.request.uri
         doors = [member for member in roster.members.values() if member.role is Role.DOOR]
-        talks = next((door for door in doors if self._lines.bridges.find(sender.key, door.key)), None)
-        called = member_called(roster, unescape(uri.user or "")) if isinstance(uri, SipUri) else None
+        talks = next((door for door in doors if self._call(sender.key, door.key)), None)
+        called = member_at(roster, uri)
+        if called is None and isinstance(uri, SipUri):
+            called = member_called(roster, unescape(uri.user or ""))
         named = called if called is not None and called.role in (Role.DOOR, Role.LOCK) else None
         meant = talks or named
         return "" if meant is None else meant.name

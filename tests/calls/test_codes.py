@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,6 +18,7 @@ from meshdoor.calls.codes import (
     CodeEntry,
     Guesses,
     Phase,
+    ShutOut,
     check_code,
     is_weak,
 )
@@ -135,7 +138,7 @@ def test_a_member_is_shut_out_for_longer_each_time() -> None:
     guesses, now = Guesses(), 50.0
     lengths = []
     for _ in range(20):
-        lengths += [length for _ in range(WRONG_OVER_CALLS) if (length := guesses.wrong(ANNA, now))]
+        lengths += [shut.seconds for _ in range(WRONG_OVER_CALLS) if (shut := guesses.wrong(ANNA, now))]
         assert guesses.shut(ANNA, now)
         assert not guesses.shut(BEN, now)
         now += lengths[-1]
@@ -155,7 +158,26 @@ def test_who_knew_the_code_starts_anew() -> None:
         guesses.wrong(ANNA, 1.0)
     guesses.forget(ANNA)
     guesses.forget(BEN)
-    assert guesses.wrong(ANNA, 1.0) == 0.0
+    assert guesses.wrong(ANNA, 1.0) is None
+
+
+def test_a_restart_helps_nobody() -> None:
+    guesses, again = Guesses(), Guesses()
+    (shut,) = [shut for _ in range(WRONG_OVER_CALLS) if (shut := guesses.wrong(ANNA, 0.0))]
+    assert shut == ShutOut(SHUT_FIRST, 1)
+    again.restore(ANNA, replace(shut, seconds=60.0), 5.0)
+    assert again.shut(ANNA, 64.9)
+    assert not again.shut(ANNA, 65.0)
+    longer = [shut for _ in range(WRONG_OVER_CALLS) if (shut := again.wrong(ANNA, 65.0))]
+    assert longer == [ShutOut(2 * SHUT_FIRST, 2)]
+
+
+@pytest.mark.parametrize(("seconds", "until"), [(-5.0, 0.0), (1e12, SHUT_LONGEST)])
+def test_a_clock_that_was_set_meanwhile_shuts_nobody_out_for_ever(seconds: float, until: float) -> None:
+    guesses = Guesses()
+    guesses.restore(ANNA, ShutOut(seconds, 1), 0.0)
+    assert guesses.shut(ANNA, 0.0) is (until > 0.0)
+    assert not guesses.shut(ANNA, until)
 
 
 @given(st.lists(st.floats(0.0, 4000.0), max_size=200))

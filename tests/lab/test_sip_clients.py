@@ -19,6 +19,7 @@ from tests.lab import House
 from tests.lab.browser import MISSING, Browser
 from tests.lab.capture import Packet
 from tests.lab.clients import Client, missing
+from tests.lab.guests import LOCK
 from tests.lab.nodes import wait_until
 from tests.lab.presses import Family, audio_from
 from tests.lab.test_phones import MEDIA, VISITOR, tone
@@ -30,6 +31,7 @@ pytestmark = [
 ]
 
 VOICES = {"jssip": 880, "sipjs": 990}  # Hz
+CODE = "4711"
 OPENS = """([url, protocol]) => new Promise((told) => {
   const socket = new WebSocket(url, protocol);
   socket.onopen = () => { socket.close(); told(true); };
@@ -64,6 +66,9 @@ class Home:
 def built() -> Iterator[Home]:
     with ExitStack() as stack:
         house = stack.enter_context(House("hall", "door", *VOICES))
+        state = house["hall"].directory / "state"
+        state.mkdir(mode=0o700)
+        (state / "config.toml").write_text(LOCK)
         settings = "[media]\n" + MEDIA.format(VISITOR, house["door"].directory)
         family = stack.enter_context(Family(house, "hall", settings=settings))
         clients = {}
@@ -190,6 +195,25 @@ def test_a_talk_is_held_and_goes_on(home: Home, client: Client) -> None:
     sees(client)
     assert abs((client.browser.pitch() or 0) - VISITOR) < 20
     assert client.get("call") == "talking"
+
+
+def test_a_client_opens_by_a_code_in_a_talk(home: Home, client: Client) -> None:
+    """JsSIP sends it as INFO, SIP.js with the sound."""
+    assert home.family["hall"].ask("pin", member=client.library, code=CODE)["by_code"]
+    rung(home, client)
+    client.do("answer")
+    client.until("call", "talking")
+    home.family.hears("sound", "door")
+    client.do("type", f"{CODE}#")
+    assert home.family.hears("lock", "hall", result="opened").event["who"] == f"{client.library}, by code"
+
+
+def test_a_client_opens_by_a_message(home: Home, client: Client) -> None:
+    client.do("write", "sip:door@home.arpa", "open")
+    assert home.family.hears("lock", "hall", result="opened").event["who"] == f"{client.library}, by message"
+    client.until("wrote", "hall: opened.")
+    client.do("write", "sip:hall@home.arpa", "hello")
+    client.until("wrote", "Write")
 
 
 def test_a_client_looks_through_the_door_by_itself(home: Home, client: Client) -> None:

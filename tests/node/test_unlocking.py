@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
@@ -11,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from meshdoor.calls.codes import WRONG_IN_CALL, WRONG_OVER_CALLS
+from meshdoor.calls.codes import SHUT_FIRST, WRONG_IN_CALL, WRONG_OVER_CALLS
+from meshdoor.calls.hosts import host_of
 from meshdoor.calls.texts import HELP
 from meshdoor.config import Config, LockConfig
 from meshdoor.errors import NotFound, Refused, UserError
@@ -28,8 +30,10 @@ from meshdoor.sip.digest import DigestClient
 from meshdoor.sip.dtmf import RELAY
 from meshdoor.sip.flow import Target
 from meshdoor.sip.message import Response
+from meshdoor.sip.uri import SipUri
 from meshdoor.trust.grants import Result
 from tests.media.peer import until
+from tests.node.attached import Phone as Page
 from tests.node.test_clients import Engine, Here, Phone, Secret, here, register
 from tests.trust.house import DEVICES
 
@@ -49,6 +53,7 @@ class Opening:
     home: Here
     openers: Openers
     accounts: Accounts
+    openings: Openings
     audits: list[Audit]
     saved: list[dict[str, Any]] = field(default_factory=list)
     lock: Any = None
@@ -113,7 +118,7 @@ async def opening() -> AsyncIterator[Opening]:
             openings = Openings(hall.house, lock)
             kept = Kept({}, saved.append)
             openers = open_for_clients(hall.calls, hall.house, openings, kept, (home.adopted, accounts))
-            yield Opening(home, openers, accounts, audits, saved, lock)
+            yield Opening(home, openers, accounts, openings, audits, saved, lock)
 
 
 @asynccontextmanager
@@ -128,6 +133,42 @@ async def writing(transport: str, *permissions: str) -> AsyncIterator[tuple[Open
             assert (await register(made.home, phone)).status == 200
             await made.home.reached()
             yield made, phone
+
+
+@asynccontextmanager
+async def on_a_socket(*permissions: str) -> AsyncIterator[tuple[Opening, Page]]:
+    """A client that has registered over a WebSocket."""
+    async with opening() as made:
+        account = await made.accounts.add(made.home.desk, "", Wanted("Tablet", list(permissions) or None))
+        page = Page(user="tablet")
+        page.key = made.accounts.member_of(account["user"])
+        page.attach(made.home.hall)
+        await made.home.reached()
+        yield made, page
+
+
+def writes(page: Page, user: str, host: str, body: bytes = b"open") -> None:
+    target = Target(SipUri("sip", user, None, host), page.flow)
+    page.act(lambda now: page.stack.send_request(target, "MESSAGE", now, TEXT, body))
+
+
+async def said_to(page: Page) -> str:
+    """What came back as a message; the page takes it."""
+    event = await page.one(sip.RequestReceived)
+    page.act(lambda now: page.stack.respond(event, 200, now))
+    assert event.request.method == "MESSAGE"
+    return event.request.body.decode()
+
+
+async def talks(made: Opening, page: Page) -> sip.IncomingInvite:
+    """Somebody pressed, and the client has answered."""
+    for told in (made.home.gate.events, made.home.hall.events):
+        told.clear()
+    made.home.gate.calls.ring()
+    invite = await page.rung()
+    page.answer(invite)
+    await made.home.gate.tells("step", member="Tablet", step="answered")
+    return invite
 
 
 async def write(phone: Phone, target: Target, body: bytes = b"open", headers: Any = TEXT) -> Response:
@@ -168,6 +209,39 @@ async def test_a_code_with_the_sound_comes_by_the_door() -> None:
             made.home.gate.fake.tell(DtmfReceived(talk.leg, digit))
         await made.result("opened")
         assert made.opened() == [("Tablet, by code", "opened")]
+
+
+async def test_a_client_on_a_socket_opens_by_a_code_as_info() -> None:
+    async with on_a_socket() as (made, page):
+        await made.pin()
+        invite = await talks(made, page)
+        for digit in f"{CODE}#":
+            body = f"Signal={digit}\r\nDuration=160\r\n".encode()
+            page.act(lambda now, body=body: invite.session.info(body, RELAY, now))  # type: ignore[misc]
+        await made.result("opened")
+        assert made.opened() == [("Tablet, by code", "opened")]
+
+
+async def test_a_client_on_a_socket_opens_by_a_code_with_the_sound_while_it_talks() -> None:
+    async with on_a_socket() as (made, page):
+        await made.pin()
+        made.home.gate.calls.ring()
+        invite = await page.rung()
+        note = {"about": "digit", "of": page.key.hex()}
+        for digit in f"{CODE}#":  # nobody has answered
+            made.home.hall.house.note(DEVICES["Gate"].key, note | {"digit": digit})
+        page.answer(invite)
+        await made.home.gate.tells("step", member="Tablet", step="answered")
+        for digit in f"{CODE}#":  # not the door that it talks with
+            made.home.hall.house.note(DEVICES["Kitchen"].key, note | {"digit": digit})
+        (talk,) = made.home.gate.calls.pressing.talks()
+        for digit in "4712#":
+            made.home.gate.fake.tell(DtmfReceived(talk.leg, digit))
+        await made.result("wrong code")
+        assert not made.audits
+        for digit in f"{CODE}#":
+            made.home.gate.fake.tell(DtmfReceived(talk.leg, digit))
+        await made.result("opened")
 
 
 async def test_without_a_code_digits_are_for_the_door() -> None:
@@ -254,6 +328,51 @@ async def test_over_calls_a_member_is_shut_out_after_five(caplog: pytest.LogCapt
         await made.result("opened")
 
 
+def restarted(made: Opening, kept: Kept) -> Openers:
+    """What opens for clients, anew."""
+    hall = made.home.hall
+    del hall.house.notes._handlers["digit"]
+    return open_for_clients(hall.calls, hall.house, made.openings, kept, ())
+
+
+async def test_a_restart_lets_nobody_try_again() -> None:
+    async with opening() as made:
+        invite = await made.talking()
+        await made.pin()
+        for wrong in (WRONG_IN_CALL, WRONG_OVER_CALLS - WRONG_IN_CALL):
+            for number in range(1, wrong + 1):
+                await made.info(invite, "4712#")
+                await made.result("wrong code", number)
+            await made.end(invite)
+            invite = await made.answered()
+        await until(lambda: "shut" in made.saved[-1][client(made).hex()])
+        kept = Kept(made.saved[-1], made.saved.append)
+        again = restarted(made, kept)
+        await made.info(invite, f"{CODE}#")
+        await asyncio.sleep(0.3)
+        assert not made.audits
+        ((key, shut),) = again.shut_out(time.time())
+        assert key == client(made)
+        assert SHUT_FIRST - 60 < shut.seconds <= SHUT_FIRST
+        assert shut.times == 1
+        made.openers = again
+        await made.pin(code="90417")
+        assert "shut" not in made.saved[-1][key.hex()]
+
+
+async def test_who_is_shut_out_may_try_again_when_it_is_over() -> None:
+    async with opening() as made:
+        invite = await made.talking()
+        await made.pin()
+        key = client(made)
+        stored = made.saved[-1][key.hex()] | {"shut": [time.time() - 1.0, 3]}
+        kept = Kept({key.hex(): stored}, made.saved.append)
+        restarted(made, kept)
+        await made.info(invite, f"{CODE}#")
+        await made.result("opened")
+        assert "shut" not in made.saved[-1][key.hex()]
+
+
 async def test_a_client_that_may_not_open_gets_no_code_and_opens_nothing() -> None:
     async with opening() as made:
         await made.home.adopt(permissions=["view", "talk"])
@@ -291,6 +410,9 @@ async def test_only_a_hash_of_a_code_is_kept_and_it_is_found_again() -> None:
         assert await again.check(client(made), CODE)
         assert not await again.check(client(made), "4712")
         assert not await again.check(b"x" * 32, CODE)
+        for wrong in ("x", [1], [None, 1], [float("nan"), 1], [10**400, 1], [1.0, "x"], 5):
+            damaged = {client(made).hex(): stored | {"shut": wrong}}
+            assert not list(Openers(house, find, Kept(damaged, len)).shut_out(0.0))
         broken = {client(made).hex(): stored | {"code": "$argon2id$what"}}
         assert not await Openers(house, find, Kept(broken, made.saved.append)).check(client(made), CODE)
         key = client(made)
@@ -315,6 +437,42 @@ async def test_a_message_opens(transport: str, text: str, user: str) -> None:
         assert await told(phone) == "Hall: opened."
         assert made.opened() == [("Tablet, by message", "opened")]
         assert phone.all(sip.RequestReceived)[0].request.from_.uri == phone.to(made.home.hall, user).uri
+
+
+@pytest.mark.parametrize(
+    ("user", "host"), [("hall", "home.arpa"), ("gate", "home.arpa"), ("meshdoor", host_of(DEVICES["Gate"].key))]
+)
+async def test_a_message_over_a_socket_opens(user: str, host: str) -> None:
+    async with on_a_socket() as (made, page):
+        writes(page, user, host)
+        assert (await page.one(sip.ResponseReceived)).response.status == 200
+        assert await said_to(page) == "Hall: opened."
+        assert made.opened() == [("Tablet, by message", "opened")]
+
+
+async def test_over_a_socket_the_door_of_the_call_is_meant() -> None:
+    async with on_a_socket() as (made, page):
+        await talks(made, page)
+        made.lock.of = "Cellar"
+        writes(page, "hall", "home.arpa")
+        assert await said_to(page) == "No: no lock in reach opens Gate."
+
+
+async def test_what_a_socket_writes_to_nobody_or_to_a_phone_opens_nothing() -> None:
+    async with on_a_socket() as (made, page):
+        writes(page, "nobody", "home.arpa")
+        assert (await page.one(sip.ResponseReceived)).response.status == 404
+        writes(page, "tablet", "home.arpa")
+        assert await said_to(page) == "open"
+        assert (await page.one(sip.ResponseReceived, 2)).response.status == 200
+        assert not made.audits
+
+
+async def test_who_may_not_open_is_refused_over_a_socket_too() -> None:
+    async with on_a_socket("view", "talk") as (made, page):
+        writes(page, "gate", "home.arpa")
+        assert await said_to(page) == "No: Hall stays shut: not permitted."
+        assert [audit.result for audit in made.audits] == [Result.NOT_PERMITTED]
 
 
 async def test_the_door_of_the_call_is_meant() -> None:

@@ -42,6 +42,7 @@
       say("registration failed", cause);
     });
     ua.on("newRTCSession", ({ session: fresh }) => followed(fresh));
+    ua.on("newMessage", ({ originator, request }) => { if (originator === "remote") client.wrote = request.body; });
     ua.start();
   };
   client.answer = () => session.answer({ mediaConstraints: { audio: true, video: false } });
@@ -49,6 +50,8 @@
   client.hangup = () => session.terminate();
   client.hold = () => new Promise((done) => { session.hold({}, done); });
   client.unhold = () => new Promise((done) => { session.unhold({}, done); });
+  client.type = (digits) => session.sendDTMF(digits, { duration: 100, interToneGap: 100 });  // as INFO
+  client.write = (uri, text) => { ua.sendMessage(uri, text); };
   client.register = () => ua.register();
   client.look = (uri) => ua.call(uri, {
     mediaConstraints: { audio: true, video: false },

@@ -41,6 +41,10 @@
           if (register) client.register();
         },
         onDisconnect: (error) => { client.line = "off"; say("disconnected", error ?? ""); },
+        onMessage: async (message) => {
+          await message.accept();
+          client.wrote = message.request.body;
+        },
         onInvite: (invitation) => {
           followed(invitation, "ringing");
           invitation.delegate = {
@@ -78,6 +82,13 @@
   }).catch(refused));
   client.decline = () => session.reject({ statusCode: 603 });
   client.hangup = () => session.state === SIP.SessionState.Established ? session.bye() : session.cancel();
+  client.type = async (digits) => {  // with the sound
+    for (const digit of digits) {
+      session.sessionDescriptionHandler.sendDtmf(digit, { duration: 100, interToneGap: 100 });
+      await new Promise((done) => { setTimeout(done, 300); });
+    }
+  };
+  client.write = (uri, text) => new SIP.Messager(agent, SIP.UserAgent.makeURI(uri), text).message();
   client.register = () => registerer.register({
     requestDelegate: {
       onAccept: () => { client.line = "registered"; },
