@@ -34,7 +34,7 @@ class AudioReceiver:
         self._emit = emit
         self._decoder = decoder(plan.codec)
         self._buffer = self._new_buffer(self._decoder)
-        self._digits = DtmfReceiver()
+        self._digits, self._digit_types = DtmfReceiver(), plan.digits
         self._sound = b""
         self._open = self._heard = False
 
@@ -46,7 +46,7 @@ class AudioReceiver:
         """Raises RtpError for a payload that makes no sense."""
         if not self._open:
             return
-        if packet.payload_type == self._plan.dtmf_payload_type:
+        if packet.payload_type in self._digit_types:
             digit = self._digits.receive(packet)
             if digit is not None:
                 self._emit(DtmfReceived(self._leg, digit))

@@ -93,14 +93,14 @@ class LineReceiver:
         self._leg = leg
         self._plan = plan
         self._emit = emit
-        self._digits = DtmfReceiver()
+        self._digits, self._digit_types = DtmfReceiver(), plan.digits
         self._open = False
 
     def receive(self, packet: RtpPacket, now: float) -> None:
         """Raises RtpError for a digit that makes no sense."""
         if not self._open:
             return
-        if packet.payload_type == self._plan.dtmf_payload_type:
+        if packet.payload_type in self._digit_types:
             digit = self._digits.receive(packet)
             if digit is not None:
                 self._emit(DtmfReceived(self._leg, digit))

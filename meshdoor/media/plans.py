@@ -79,7 +79,7 @@ class StreamPlan:
 
     `codec` is the name in upper case: H264, VP8, OPUS, PCMU, PCMA, G722. `rtcp` is None with rtcp-mux. `feedback`
     are the values of rtcp-fb that the peer takes or gives: "nack", "nack pli", "ccm fir". With `dtls` the keys are
-    made between the ends.
+    made between the ends. Digits are sent under `dtmf_payload_type`; under those of `dtmf_incoming` they may come, too.
     """
 
     direction: str
@@ -90,6 +90,7 @@ class StreamPlan:
     fmtp: str = ""
     dtmf_payload_type: int | None = None
     dtmf_clock_rate: int = 8000
+    dtmf_incoming: tuple[int, ...] = ()
     tx_key: MasterKey | None = None
     rx_key: MasterKey | None = None
     rtcp: Address | None = None
@@ -103,6 +104,11 @@ class StreamPlan:
     @property
     def receives(self) -> bool:
         return self.direction in {SENDRECV, RECVONLY}
+
+    @property
+    def digits(self) -> frozenset[int | None]:
+        """The payload types under which digits come."""
+        return frozenset({self.dtmf_payload_type, *self.dtmf_incoming})
 
 
 @dataclass(frozen=True, slots=True)

@@ -329,12 +329,20 @@ def _stream(track: Track, peer: str) -> StreamPlan:
         fmtp=track.send.parameters,
         dtmf_payload_type=dtmf.payload_type if dtmf else None,
         dtmf_clock_rate=dtmf.clock_rate if dtmf else 8000,
+        dtmf_incoming=_digits(track),
         tx_key=_key(track.local_crypto),
         rx_key=_key(track.remote_crypto),
         rtcp=None if track.rtcp_mux else Address(_scoped(track.rtcp_address, peer), track.rtcp_port),
         feedback=track.send.feedback,
         dtls=_dtls(track),
     )
+
+
+def _digits(track: Track) -> tuple[int, ...]:
+    """What we have called telephone-events. A browser sends those of 8000 Hz beside Opus, whatever it prefers. Where
+    the peer has that number for its sound, it is sound."""
+    ours = (codec.payload_type for codec in track.receive if codec.is_telephone_event)
+    return tuple(number for number in ours if number != track.send.payload_type)
 
 
 def _dtls(track: Track) -> DtlsRemote | None:

@@ -22,7 +22,7 @@ from meshdoor.rtp.packet import RtpPacket
 
 FREQUENCY = 600
 TYPES = {"OPUS": 96, "PCMU": 0, "PCMA": 8, "G722": 9}
-DTMF = 101
+DTMF, OTHER = 101, 102
 
 
 class Stage:
@@ -48,7 +48,7 @@ class Listener:
         self.stage = Stage()
         self.events: list[Event] = []
         rate = 48_000 if codec == "OPUS" else 8000
-        plan = StreamPlan("recvonly", Address("::1", 9), codec, TYPES[codec], rate, dtmf_payload_type=DTMF)
+        plan = StreamPlan("recvonly", Address("::1", 9), codec, TYPES[codec], rate, "", DTMF, dtmf_incoming=(OTHER,))
         self.receiver = AudioReceiver("b1", plan, self.stage, self.events.append)
         self.receiver.gate(True)
         self.now = 100.0
@@ -148,7 +148,8 @@ def test_digits() -> None:
     listener = Listener()
     for at, digit in enumerate("1*"):
         for number, timed in enumerate(digit_payloads(digit)):
-            listener.receive(RtpPacket(DTMF, 10 * at + number, 9000 * at, 1, timed.payload, timed.marker))
+            kind = DTMF if digit == "1" else OTHER
+            listener.receive(RtpPacket(kind, 10 * at + number, 9000 * at, 1, timed.payload, timed.marker))
     assert listener.events == [DtmfReceived("b1", "1"), DtmfReceived("b1", "*")]
     with pytest.raises(RtpError):
         listener.receive(RtpPacket(DTMF, 99, 0, 1, b"x"))
