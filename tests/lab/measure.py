@@ -3,10 +3,11 @@
     python -m tests.lab.measure pictures [PRESSES] [LOSS]   press to picture, answer to sound, answer to silence
     python -m tests.lab.measure phone [PRESSES]             press to picture in the page of a phone
     python -m tests.lab.measure rings [RINGS]               sound that leaves a screen before its own answer
-    python -m tests.lab.measure screens [SCREENS] [FPS]     one press rings so many screens; what it costs the door
+    python -m tests.lab.measure screens [SCREENS] [FPS] [MICROPHONE]
+                                                            one press rings so many screens; what it costs the door
 
-All screens decode on this machine, whose CPUs the door needs too: so by default the camera of `screens` is slow, and
-the screens give way to the door, which has a machine of its own in a house.
+All screens decode on this machine, whose CPUs the door needs too: so by default the camera of `screens` is slow and the
+visitor mute, and the screens give way to the door, which has a machine of its own in a house.
 """
 
 from __future__ import annotations
@@ -105,10 +106,10 @@ def rings(count: str = "100") -> None:
     print(f"{count} rings of three screens: {early} packets of sound before an own answer, {late} after it")
 
 
-def screens(count: str = "64", fps: str = "5") -> None:
+def screens(count: str = "64", fps: str = "2", microphone: str = "none") -> None:
     """One press, a whole hotel."""
     names = [f"room{number}" for number in range(int(count))]
-    settings = f"[media]\nfps = {fps}\n"
+    settings = f'[media]\nfps = {fps}\nmicrophone = "{microphone}"\n'
     with House(*names, "door") as house, Family(house, *names, settings=settings, nice=NICE) as family:
         family.rehearse()
         family.ears.hear(CALM)
@@ -121,7 +122,7 @@ def screens(count: str = "64", fps: str = "5") -> None:
         then = [after - cpu for after, cpu in zip(_cpu(family.door), before, strict=True)]
         took, rang = pictured - began, time.monotonic() - pictured
         sent = [told.at - press.at for told in family.steps("first packet").values()]
-        print(f"{count} screens on {os.cpu_count()} CPUs, all of them decoding 1280x720 at {fps}")
+        print(f"{count} screens on {os.cpu_count()} CPUs, all of them decoding 1280x720 at {fps}, sound: {microphone}")
         print(row("press to first packet sent", sent))
         print(row("press to decoded picture", list(shown.values())))
         for what, burst, later in zip(("node", "media engine"), at_first, then, strict=True):
