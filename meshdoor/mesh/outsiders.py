@@ -29,7 +29,8 @@ from meshdoor.sip.uri import SipUri, parse_uri
 LOCAL = b"local"
 SIPURI_UDP: Name = (b"_sipuri", b"_udp", LOCAL)
 SIPURI_TCP: Name = (b"_sipuri", b"_tcp", LOCAL)
-TYPES: tuple[Name, ...] = (SIPURI_UDP, SIPURI_TCP, (b"_sip", b"_udp", LOCAL), (b"_sip", b"_tcp", LOCAL))
+SIP_UDP: Name = (b"_sip", b"_udp", LOCAL)
+TYPES: tuple[Name, ...] = (SIPURI_UDP, SIPURI_TCP, SIP_UDP, (b"_sip", b"_tcp", LOCAL))
 OURS = b"meshdoor"  # the key of the TXT record by which nodes know each other's
 
 MAX_DEVICES = 64
@@ -74,7 +75,8 @@ class _Host:
 
 
 class Outsiders:
-    """Give it every response; ask what `wanted` says. A source that floods displaces its own devices only."""
+    """Give it every response; ask what `wanted` says. A source that floods displaces its own devices only; nodes of
+    ours, which tell all of themselves at once, take no place."""
 
     def __init__(self) -> None:
         self._devices = FairTable[_Device](MAX_DEVICES)
@@ -85,8 +87,12 @@ class Outsiders:
         """What `source`, a host, sent."""
         if not message.response:
             return
+        texts = (record for record in message.records if record.type == dns.TXT)
+        nodes = {_key(record.name) for record in texts if OURS in _strings(record.data)}
+        for key in nodes:
+            self._devices.pop(key)
         for record in message.records:
-            if record.type == dns.PTR and folded(record.name) in TYPES:
+            if record.type == dns.PTR and folded(record.name) in TYPES and _key(record.target) not in nodes:
                 self._pointer(record, source, now)
         for record in message.records:
             self._detail(record, source, now)

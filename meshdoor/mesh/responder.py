@@ -42,6 +42,8 @@ class Responder:
     def publish(self, records: Iterable[Record], now: float) -> None:
         """These from now on: what is new is announced, what is not among them any more is withdrawn."""
         before, self._records = self._records, tuple(records)
+        if self._records == before:
+            return
         gone = [replace(record, ttl=0) for record in before if record not in self._records]
         fresh = [record for record in self._records if record not in before]
         self._sent = {record: at for record, at in self._sent.items() if record in self._records}

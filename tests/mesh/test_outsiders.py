@@ -77,6 +77,14 @@ def test_what_is_not_listed(records: tuple[Record, ...]) -> None:
     assert uris(heard(*records)) == []
 
 
+def test_nodes_take_no_place_and_are_not_asked_about() -> None:
+    node = device(txt=(b"meshdoor=abcd-efgh-ijkl-mnop",))
+    outsiders = heard(node[0])
+    assert outsiders.wanted(0.0)
+    outsiders.received(Message(records=node, response=True), "10.0.0.1", 0.0)
+    assert outsiders.wanted(0.0) == outsiders.wanted(110.0) == ()
+
+
 def test_what_is_missing_is_asked_for_a_few_times_and_then_forgotten() -> None:
     records = device()
     outsiders = heard(records[0])

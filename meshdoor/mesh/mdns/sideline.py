@@ -15,14 +15,16 @@ from pathlib import Path
 
 from meshdoor.errors import AnnouncementError
 from meshdoor.mesh.announcement import Address
-from meshdoor.mesh.dns import PTR, Message, Question
+from meshdoor.mesh.dns import PTR, Message, Question, Record
 from meshdoor.mesh.hostname import HostName, label_of
-from meshdoor.mesh.outsiders import TYPES, Outsider, Outsiders
+from meshdoor.mesh.outsiders import SIP_UDP, TYPES, Outsider, Outsiders
 from meshdoor.mesh.responder import Responder
 from meshdoor.mesh.sip_service import SipService
 
 LOOK = 10.0  # seconds between two looks at what is missing or expires
 LOOK_SOON = 0.3  # seconds, after something new was heard
+ECHO = 0.5  # seconds within which what we have sent ourselves comes back
+ASKED = tuple(Question(kind, PTR) for kind in TYPES if kind != SIP_UDP)
 OTHER_RESPONDER = Path("/run/avahi-daemon/socket")  # it answers for the name of this host, and better
 
 Send = Callable[[bytes, Address | None], None]
@@ -41,10 +43,11 @@ class Sideline:
         self._loop = asyncio.get_running_loop()
         self._outsiders = Outsiders()
         self._responder = Responder(_uniform)
-        self._service: SipService | None = None
+        self._records: tuple[Record, ...] = ()
         self._hostname: HostName | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._closed = False
+        self._queried = self._overheard = float("-inf")
         self._look_at = self._loop.time() + LOOK_SOON
         self._schedule()
 
@@ -63,7 +66,7 @@ class Sideline:
     def advertise(self, service: SipService | None, hosts: Iterable[str]) -> None:
         """Publish this service from now on, and claim the name of this host for its addresses; or neither."""
         now = self._loop.time()
-        self._service = service
+        self._records = () if service is None else service.records()
         if service is None:
             self._hostname = None
         elif self._hostname is None and self._claims:
@@ -74,8 +77,12 @@ class Sideline:
         self._work()
 
     def query(self) -> None:
-        """Ask for devices of others; `_sip._udp` is asked for with the nodes."""
-        self._send(bytes(Message(tuple(Question(kind, PTR) for kind in TYPES))), None)
+        """Ask for devices of others; `_sip._udp` is asked for with the nodes. Where somebody else has asked since the
+        last time, all have heard the answers (RFC 6762 §7.3)."""
+        now = self._loop.time()
+        if self._overheard <= self._queried + ECHO:
+            self._send(bytes(Message(ASKED)), None)
+        self._queried = now
 
     def received(self, data: bytes, source: Address) -> None:
         """A datagram that passed the gate."""
@@ -86,6 +93,8 @@ class Sideline:
         except AnnouncementError:
             return
         now = self._loop.time()
+        if not message.response and not message.records and set(ASKED) <= set(message.questions):
+            self._overheard = now
         self._outsiders.received(message, source.host, now)
         self._responder.received(message, source, now)
         if self._hostname is not None:
@@ -94,11 +103,10 @@ class Sideline:
         self._work()
 
     def _concerns_us(self, data: bytes) -> bool:
-        own = [self._hostname.name[0]] if self._hostname is not None else []
-        hosts = [*own, *self._outsiders.hosts()]
-        if b"_sipuri" in data or any(bytes((len(label),)) + label in data for label in hosts):
+        if b"_sipuri" in data or (b"_sip" in data and b"meshdoor-" not in data):
             return True
-        return b"_sip" in data and b"meshdoor-" not in data
+        own = [self._hostname.name[0]] if self._hostname is not None else []
+        return any(bytes((len(label),)) + label in data for label in (*own, *self._outsiders.hosts()))
 
     def _work(self) -> None:
         if self._closed:
@@ -107,8 +115,7 @@ class Sideline:
         if self._hostname is not None:
             self._hostname.handle_timer(now)
         self._responder.handle_timer(now)
-        records = self._service.records() if self._service is not None else ()
-        self._responder.publish((*records, *(self._hostname.records if self._hostname else ())), now)
+        self._responder.publish((*self._records, *(self._hostname.records if self._hostname else ())), now)
         if now >= self._look_at:
             self._look_at = now + LOOK
             wanted = self._outsiders.wanted(now)

@@ -15,6 +15,7 @@ from meshdoor.mesh import dns
 from meshdoor.mesh.announcement import Address
 from meshdoor.mesh.dns import Message, Question, Record, pointer, service, text
 from meshdoor.mesh.mdns import Mdns, sideline
+from meshdoor.mesh.mdns.sideline import ASKED, Sideline
 from meshdoor.mesh.outsiders import SIPURI_UDP
 from meshdoor.mesh.sip_service import SipService
 from tests.mesh.mdns.sightings import HERE, Sightings
@@ -110,6 +111,24 @@ async def test_what_is_missing_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> 
             sock.sendto(bytes(Message(records=(pointer(SIPURI_UDP, instance, 120),), response=True)), GROUP)
             await until(lambda: any(Question(instance, dns.ANY) in message.questions for message in asked))
         assert uris(mdns) == []
+
+
+async def test_what_somebody_else_has_asked_is_not_asked_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    sent: list[bytes] = []
+    line = Sideline(lambda data, to: sent.append(data), claims=False)
+    for _ in range(2):
+        line.query()
+        line.received(sent[-1], Address(HERE, 5353))  # the group gives it back to who has sent it
+    assert len(sent) == 2
+    monkeypatch.setattr(sideline, "ECHO", 0.0)
+    other, part = bytes(Message(ASKED)), bytes(Message(ASKED[:1]))
+    line.received(part, Address(HERE, 5353))
+    line.received(other, Address(HERE, 5353))
+    line.query()
+    assert len(sent) == 2
+    line.query()
+    assert len(sent) == 3
+    line.close()
 
 
 async def test_our_service_is_found_and_withdrawn() -> None:
