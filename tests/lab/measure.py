@@ -6,8 +6,8 @@
     python -m tests.lab.measure screens [SCREENS] [FPS] [MICROPHONE]
                                                             one press rings so many screens; what it costs the door
 
-All screens decode on this machine, whose CPUs the door needs too: so by default the camera of `screens` is slow and the
-visitor mute, and the screens give way to the door, which has a machine of its own in a house.
+All screens decode on this machine, whose CPUs the door needs too: so by default the camera of `screens` is slow, and
+the screens give way to the door, which has a machine of its own in a house.
 """
 
 from __future__ import annotations
@@ -106,7 +106,7 @@ def rings(count: str = "100") -> None:
     print(f"{count} rings of three screens: {early} packets of sound before an own answer, {late} after it")
 
 
-def screens(count: str = "64", fps: str = "2", microphone: str = "none") -> None:
+def screens(count: str = "64", fps: str = "5", microphone: str = "tone:440") -> None:
     """One press, a whole hotel."""
     names = [f"room{number}" for number in range(int(count))]
     settings = f'[media]\nfps = {fps}\nmicrophone = "{microphone}"\n'
