@@ -79,6 +79,18 @@ class Opening:
         await self.home.gate.tells("step", member="Tablet", step="answered")
         return invite
 
+    async def shut_out(self) -> sip.IncomingInvite:
+        """A phone has a code, typed too many wrong ones in two calls, and is in the next one."""
+        invite = await self.talking()
+        await self.pin()
+        for wrong in (WRONG_IN_CALL, WRONG_OVER_CALLS - WRONG_IN_CALL):
+            for number in range(1, wrong + 1):
+                await self.info(invite, "4712#")
+                await self.result("wrong code", number)
+            await self.end(invite)
+            invite = await self.answered()
+        return invite
+
     async def end(self, invite: sip.IncomingInvite) -> None:
         with self.home.phone.endpoint.acting() as now:
             invite.session.bye((), now)
@@ -311,14 +323,7 @@ async def test_a_call_is_shut_after_three_wrong_codes() -> None:
 
 async def test_over_calls_a_member_is_shut_out_after_five(caplog: pytest.LogCaptureFixture) -> None:
     async with opening() as made:
-        invite = await made.talking()
-        await made.pin()
-        for wrong in (WRONG_IN_CALL, WRONG_OVER_CALLS - WRONG_IN_CALL):
-            for number in range(1, wrong + 1):
-                await made.info(invite, "4712#")
-                await made.result("wrong code", number)
-            await made.end(invite)
-            invite = await made.answered()
+        invite = await made.shut_out()
         assert "none of Tablet counts for 10 minutes" in caplog.text
         await made.info(invite, f"{CODE}#")
         await asyncio.sleep(0.3)
@@ -337,14 +342,7 @@ def restarted(made: Opening, kept: Kept) -> Openers:
 
 async def test_a_restart_lets_nobody_try_again() -> None:
     async with opening() as made:
-        invite = await made.talking()
-        await made.pin()
-        for wrong in (WRONG_IN_CALL, WRONG_OVER_CALLS - WRONG_IN_CALL):
-            for number in range(1, wrong + 1):
-                await made.info(invite, "4712#")
-                await made.result("wrong code", number)
-            await made.end(invite)
-            invite = await made.answered()
+        invite = await made.shut_out()
         await until(lambda: "shut" in made.saved[-1][client(made).hex()])
         kept = Kept(made.saved[-1], made.saved.append)
         again = restarted(made, kept)
