@@ -47,6 +47,7 @@ class Server:
                 if not data:
                     break
                 self._answer(json.loads(data), descriptors)
+        signal.set_wakeup_fd(-1)  # those that end now are nobody's concern
         for pid in self._running:
             _signal(pid, signal.SIGKILL, group=True)
 
