@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, Final, Protocol
 
 from meshdoor.errors import UserError
@@ -43,6 +44,13 @@ class Pins(Protocol):
     def output(self, pin: OutputPin) -> Output: ...
 
     def close(self) -> None: ...
+
+
+def prepare() -> None:
+    """Load what takes long to load (seconds on a small Pi), for whoever will want pins in a hurry. Not lgpio: it is
+    small, and begins a thread, which a process that is forked off later would not have."""
+    with suppress(ImportError):
+        import_module("gpiozero")
 
 
 class GpioPins:

@@ -29,7 +29,7 @@ from meshdoor.devices.debounce import Debounce
 from meshdoor.devices.orders import MAX_LINE, Lines, Order, Wiring, line
 from meshdoor.devices.pulses import Pulses
 from meshdoor.errors import LocalProtocolError, UserError
-from meshdoor.node.gpio import GpioPins, Input, Output, Pins
+from meshdoor.node.gpio import GpioPins, Input, Output, Pins, prepare
 
 PRIORITY: Final = 1  # of SCHED_RR, where that is allowed: a pulse ends in time on a busy machine
 CHUNK: Final = 65536
@@ -189,6 +189,7 @@ class Keeper:
 
 def main() -> int:
     """The exit code: 1 where there are no pins."""
+    prepare()  # when the worker is killed a relay may be on until the watcher has its pins
     return keep(GpioPins)
 
 

@@ -18,6 +18,7 @@ from meshdoor.node import journal
 
 COMMAND: Final = (sys.executable, "-m", "meshdoor.node.keeper")
 PATIENCE: Final = 1.0  # seconds for an order, and for the end of a pulse that is due; then the keeper hangs
+REST: Final = 6.0  # seconds in which the one that watches puts the relays to rest; systemd waits for 10
 BEGIN: Final = 3.0  # seconds that an order waits for a keeper that begins
 START: Final = 60.0  # seconds for a keeper to begin: a Pi that boots is busy
 FIRST_BACK_OFF, MAX_BACK_OFF = 0.02, 5.0  # seconds; the first is short: until then a relay may be on
@@ -218,18 +219,19 @@ async def _gone(process: Process, worker: int | None) -> None:
             journal.warn("pins", "the pin keeper does not end, and is killed")
             with suppress(ProcessLookupError):
                 os.kill(worker, signal.SIGKILL)
-            await _ended(process)
+            await _ended(process, REST)
     finally:
         if process.returncode is None:
+            journal.warn("pins", "the pin keeper is killed: a relay may still be on, the lock's too")
             with suppress(ProcessLookupError):
                 os.killpg(process.pid, signal.SIGKILL)
         await process.communicate()
 
 
-async def _ended(process: Process) -> bool:
+async def _ended(process: Process, patience: float = PATIENCE) -> bool:
     """Both of its processes, within our patience."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(patience):
             await process.communicate()
             return True
     return False

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import subprocess
 import sys
 import textwrap
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from meshdoor.devices.orders import Wiring
+from meshdoor.node import pins as pins_of_node
 from meshdoor.node.pins import Pins
 from meshdoor.settings.devices import InputPin, OutputPin
 from tests.fakes.wires import Wires, until
@@ -159,6 +161,29 @@ async def test_a_keeper_that_hangs_while_the_node_ends_leaves_no_relay_on(wires:
         assert pins.worker is not None
         os.kill(pins.worker, signal.SIGSTOP)
     await until(lambda: not wires.is_on(LOCK))
+
+
+async def test_a_relay_that_nobody_is_left_to_put_to_rest_is_told_of(
+    wires: Wires, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(pins_of_node, "REST", 0.2)
+    async with keeping(wires) as pins:
+        await pins.on("lock", LONG)
+        for pid in (pins.worker, pins.pid):
+            assert pid is not None
+            os.kill(pid, signal.SIGSTOP)
+    assert "a relay may still be on" in caplog.text
+
+
+def test_what_takes_long_is_loaded_before_anything_begins_and_no_thread_with_it() -> None:
+    code = """
+        import sys, threading
+        from meshdoor.node import keeper
+        keeper.prepare()
+        print("gpiozero" in sys.modules, "lgpio" in sys.modules, threading.active_count())
+    """
+    told = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], check=True, capture_output=True, text=True)
+    assert told.stdout == "True False 1\n"
 
 
 async def test_an_order_that_a_hanging_keeper_does_not_take_fails(wires: Wires) -> None:
