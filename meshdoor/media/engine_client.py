@@ -332,8 +332,7 @@ class Engine:
 async def _reap(process: asyncio.subprocess.Process) -> int | None:
     """Waits for the process, which has been told to end; kills it if it does not, or if nobody can wait."""
     try:
-        async with asyncio.timeout(SHUTDOWN_TIMEOUT):
-            await process.wait()
+        await asyncio.wait_for(process.wait(), SHUTDOWN_TIMEOUT)  # not `timeout`: see `node.pins`
     except TimeoutError:
         log.warning("the media engine does not end by itself")
     finally:

@@ -201,8 +201,7 @@ class OutsideAccount:
         with self._lines.endpoint.acting() as now:
             self._registration.end(now)
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(FAREWELL):
-                await self._ended.wait()
+            await asyncio.wait_for(self._ended.wait(), FAREWELL)
 
     async def _search(self) -> None:
         """Until there is a way."""

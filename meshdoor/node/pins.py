@@ -82,8 +82,7 @@ class Pins:
         self._orders[number] = answer
         try:
             process.stdin.write(bytes(Order(number, name, seconds)))
-            async with asyncio.timeout(PATIENCE):
-                why = await answer
+            why = await asyncio.wait_for(answer, PATIENCE)
         except TimeoutError:
             self._end("it does not answer")
             raise OSError("the pin keeper does not answer") from None
@@ -94,11 +93,10 @@ class Pins:
 
     async def _begun(self) -> Process | None:
         """One that begins just now is waited for, unless there are no pins."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(0 if self._hopeless else BEGIN):
-                await self._ready.wait()
-                return self._process
-        return None
+        if not self._hopeless:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ready.wait(), BEGIN)
+        return self._process if self._ready.is_set() else None
 
     def _watch(self, name: str, seconds: float) -> None:
         """A keeper that does not end a pulse is ended itself."""
@@ -229,9 +227,9 @@ async def _gone(process: Process, worker: int | None) -> None:
 
 
 async def _ended(process: Process, patience: float = PATIENCE) -> bool:
-    """Both of its processes, within our patience."""
+    """Both of its processes, within our patience. By `wait_for`: this runs in a task that is cancelled, in which
+    `asyncio.timeout` of Python 3.11.2, that of Debian 12, gives CancelledError in place of TimeoutError."""
     with suppress(TimeoutError):
-        async with asyncio.timeout(patience):
-            await process.communicate()
-            return True
+        await asyncio.wait_for(process.communicate(), patience)
+        return True
     return False
