@@ -21,6 +21,7 @@ from tests.loopback import isolated
 
 GRACE = 1.0  # seconds for threads that are on their way out
 LONG = 100  # bytes or characters
+CALLS_OF_SIPP = frozenset({"test_load", "test_scanners"})
 LOOP_TURNS = 5  # for tasks that are on their way out
 
 
@@ -39,13 +40,15 @@ def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """The tests of the virtual house run in one worker, one after the other, and those with SIP software of others in
-    a second one: more at a time, and each would only wait for the machine.
+    """The tests of the virtual house run in one worker, one after the other, those with SIP software of others in a
+    second one, and those that mostly wait for calls of sipp to end in a third: more at a time, and each would only wait
+    for the machine.
 
     So do those that use multicast, where the workers share a loopback interface: they would hear each other.
     """
     if item.get_closest_marker("lab"):
-        item.add_marker(pytest.mark.xdist_group("peers" if item.get_closest_marker("peers") else "lab"))
+        kind = "load" if item.path.stem in CALLS_OF_SIPP else "peers" if item.get_closest_marker("peers") else "lab"
+        item.add_marker(pytest.mark.xdist_group(kind))
     elif item.get_closest_marker("multicast") and not isolated():
         item.add_marker(pytest.mark.xdist_group("multicast"))
 
