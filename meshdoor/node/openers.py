@@ -72,6 +72,7 @@ class Openers:
         self._openers = dict(_read(kept.stored))
         self._save = kept.save
         self._one = asyncio.Lock()  # a check takes 64 MiB
+        self._storing = asyncio.Lock()
         house.by_code = self.by_code
 
     def table(self) -> dict[str, Verb]:
@@ -124,14 +125,12 @@ class Openers:
         opener = self._openers.get(member.key)
         if opener is None:
             raise _no_client(member)
+        hashed = ""
         if code is not None:
             if Permission.OPEN not in member.permissions:
                 raise Refused(f"{member.name} may not open locks", "let it in again, with the permission `open`")
             hashed = await asyncio.to_thread(_hashed, check_code(code))
-            opener = replace(opener, code=hashed, shut=None)
-        else:
-            opener = replace(opener, code="", shut=None)
-        self._openers[member.key] = opener
+        opener = self._openers[member.key] = Opener(opener.identity, hashed)
         await self._store()
         for listener in self.changed:
             listener(member.key)
@@ -143,9 +142,11 @@ class Openers:
         return {"name": member.name, "id": member.device_id, "by_code": bool(opener.code), "warning": warning}
 
     async def _store(self) -> None:
-        members = self._house.membership.roster.members
-        self._openers = {key: each for key, each in self._openers.items() if key in members}
-        await asyncio.to_thread(self._save, {key.hex(): each.stored() for key, each in self._openers.items()})
+        """One after the other: what is on disk in the end is the newest."""
+        async with self._storing:
+            members = self._house.membership.roster.members
+            self._openers = {key: each for key, each in self._openers.items() if key in members}
+            await asyncio.to_thread(self._save, {key.hex(): each.stored() for key, each in self._openers.items()})
 
 
 async def keep_no_key(identity: Identity) -> None:
