@@ -17,6 +17,7 @@ from meshdoor.media import card
 _STEP, _LOWEST, _HIGHEST = 10, 100, 2000  # Hz that `pitch` tells apart
 _LOW_RATE = 8000  # Hz that are enough for that
 _AUDIBLE = 0.5  # of the power that the strongest frequency must hold, to be a pitch
+_CLEAR = 0.98  # of it, so that no clearer one need be looked for
 _PIECES = 20  # of a quarter of a second, in which a pitch is looked for
 _WINDOW = 0.02  # s of a piece that is sound or silence
 
@@ -46,12 +47,8 @@ def power(samples: Sequence[int], rate: int, frequency: float) -> float:
 
 def pitch(samples: Sequence[int], rate: int) -> int | None:
     """The frequency (Hz, to 10) of a tone; None for silence, noise and voices."""
-    factor = max(1, rate // _LOW_RATE)
-    few = [sum(samples[at : at + factor]) for at in range(0, len(samples) - factor + 1, factor)]
-    few = few[: _LOW_RATE // 4]
-    powers = {tone: power(few, rate // factor, tone) for tone in range(_LOWEST, _HIGHEST + 1, _STEP)}
-    best = max(powers, key=powers.__getitem__)
-    return best if powers[best] >= _AUDIBLE else None
+    purity, tone = _purest(samples, rate)
+    return tone if purity >= _AUDIBLE else None
 
 
 def sound(samples: Sequence[int], rate: int, threshold: float = 100.0) -> list[int]:
@@ -62,12 +59,24 @@ def sound(samples: Sequence[int], rate: int, threshold: float = 100.0) -> list[i
 
 
 def heard(path: Path) -> int | None:
-    """The pitch of the tone in a file, whatever silence or noise there is around it: of the first quarter of a second
-    that has one."""
+    """The pitch of the tone in a file, whatever silence, noise or jumps there are in it: of the quarter of a second
+    in which it is clearest."""
     rate, samples = read_wav(path)
-    audible = sound(samples, rate)
-    pieces = (audible[at : at + rate // 4] for at in range(0, min(len(audible), _PIECES * rate // 4), rate // 4))
-    return next((found for piece in pieces if (found := pitch(piece, rate)) is not None), None)
+    audible, size = sound(samples, rate), rate // 4
+    purity, tone = 0.0, 0
+    for at in range(0, max(1, min(len(audible) - size + 1, _PIECES * size)), size):
+        purity, tone = max((purity, tone), _purest(audible[at : at + size], rate))
+        if purity >= _CLEAR:
+            break
+    return tone if purity >= _AUDIBLE else None
+
+
+def _purest(samples: Sequence[int], rate: int) -> tuple[float, int]:
+    """The strongest frequency (Hz) of the first quarter of a second, after the part of the power that it holds."""
+    factor = max(1, rate // _LOW_RATE)
+    few = [sum(samples[at : at + factor]) for at in range(0, len(samples) - factor + 1, factor)]
+    few = few[: _LOW_RATE // 4]
+    return max((power(few, rate // factor, tone), tone) for tone in range(_LOWEST, _HIGHEST + 1, _STEP))
 
 
 def frame_number(path: Path) -> int | None:

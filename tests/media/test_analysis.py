@@ -58,3 +58,14 @@ def test_a_tone_after_noise_is_heard(tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     path.write_bytes(header(len(samples)) + samples)
     assert heard(path) == 700
+
+
+def test_a_tone_is_taken_from_where_it_does_not_jump(tmp_path: Path) -> None:
+    """Where the buffers of a busy machine run out, samples are missing, and it looks 10 Hz too low or too high."""
+    whole = tone(700, 50)
+    torn = [value for piece in range(25) for value in whole[488 * piece :][:480]]
+    assert pitch(torn, RATE) == 710
+    samples = array("h", torn + whole).tobytes()
+    path = tmp_path / "a.wav"
+    path.write_bytes(header(len(samples)) + samples)
+    assert heard(path) == 700
