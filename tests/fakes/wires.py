@@ -6,12 +6,10 @@ LEVEL` of `out-GPIO`; levels that a test sets come as lines `GPIO LEVEL` through
 
 from __future__ import annotations
 
-import asyncio
 import os
 import sys
 import threading
 import time
-from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -20,17 +18,9 @@ from gpiozero.pins.mock import MockFactory, MockPin
 
 from meshdoor.node.gpio import GpioPins
 from meshdoor.node.keeper import keep
+from tests.patience import until
 
 POLL = 0.002  # seconds
-PATIENCE = 20.0
-
-
-async def until(true: Callable[[], bool]) -> None:
-    """Wait until that is so: what happens in other processes tells nobody."""
-    deadline = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < deadline
-        await asyncio.sleep(POLL)
 
 
 class Wires:

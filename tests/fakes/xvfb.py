@@ -18,8 +18,8 @@ import av
 import pytest
 
 from meshdoor.media import still
+from tests.patience import PATIENCE
 
-PATIENCE: Final = 20.0  # seconds; the machine may be busy
 POLL: Final = 0.02
 SHOTS: Final = "MESHDOOR_SCREENSHOTS"  # names a directory for what the tests saw
 TOOLS: Final = ("Xvfb", "xdotool")

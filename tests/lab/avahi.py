@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 from tests.lab.host import Host
 from tests.lab.process import Process
+from tests.patience import PATIENCE
 
 PROGRAMS = ("dbus-daemon", "avahi-daemon", "avahi-browse", "avahi-publish", "avahi-resolve")
-PATIENCE = 20.0  # seconds
 BUS = """<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>

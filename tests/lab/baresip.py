@@ -24,13 +24,13 @@ from tests.lab.linphone import tone
 from tests.lab.nodes import wait_until
 from tests.lab.process import Process
 from tests.lab.protocol import LabError
+from tests.patience import PATIENCE
 
 MISSING = "" if shutil.which("baresip") else "baresip-core is not installed"
 MODULES = Path("/usr/lib/baresip/modules")
 FREQUENCY = 740  # Hz, of its microphone
 PORT = 4444
 CONSOLE = 5555
-PATIENCE = 8.0  # seconds
 WANTED = (
     "g711",
     "opus",
@@ -95,7 +95,7 @@ class Baresip:
         (self.directory / "config").write_text(text + self._more + modules)
         (self.directory / "accounts").write_text(self.account + "\n")
         self.process = self.host.start(["baresip", "-v", "-s", "-4", "-n", "eth0", "-f", str(self.directory)])
-        self.process.expect("baresip is ready", 20)
+        self.process.expect("baresip is ready")
         return self
 
     def __exit__(

@@ -24,6 +24,7 @@ import av
 from meshdoor.media import card
 from tests.lab.host import Host
 from tests.lab.protocol import LabError
+from tests.patience import PATIENCE
 
 START = 30.0  # seconds
 MISSING = (
@@ -78,7 +79,7 @@ class Browser:
         """Keeps a button pressed."""
         self._ask(do="hold", on=on, ms=seconds * 1000)
 
-    def wait(self, selector: str, state: str = "visible", timeout: float = 10.0) -> None:
+    def wait(self, selector: str, state: str = "visible", timeout: float = PATIENCE) -> None:
         self._ask(**{"do": "wait", "for": selector, "state": state, "ms": timeout * 1000})
 
     def text(self, of: str) -> str:

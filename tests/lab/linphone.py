@@ -92,7 +92,7 @@ class Linphonec:
         argv = ["linphonec", "-c", str(rc), "-C", "-D", "-d", "6", "-l", str(self.log)]
         self.process = self.host.start(argv, {"DEBUG": "1", "TERM": "dumb"}, stdin=terminal)
         os.close(terminal)
-        self.process.expect("Ready|linphonec>", 20)
+        self.process.expect("Ready|linphonec>")
         for line in ("soundcard use files", f"play {self._voice}", f"record {self.heard}"):
             self.type(line)
         return self
@@ -136,7 +136,7 @@ class Linphonec:
         """The number of the test card that it shows now."""
         path = self.directory / f"{self.name}-{time.monotonic_ns()}.jpg"
         self.type(f"snapshot {path}")
-        wait_until(lambda: path.exists() and frame_number(path) is not None, 5)
+        wait_until(lambda: path.exists() and frame_number(path) is not None)
         return frame_number(path)
 
 
@@ -176,7 +176,7 @@ class LinphoneDaemon:
         argv = ["linphone-daemon", "--factory-config", str(self.rc), "--config", str(self.rc)]
         argv += ["--pipe", self.pipe.name, "-C", "-D", "--log", str(self.log)]
         self.process = self.host.start(argv, {"DEBUG": "1"})
-        wait_until(lambda: self.pipe.exists() or self.process.poll() is not None, 20)
+        wait_until(lambda: self.pipe.exists() or self.process.poll() is not None)
         self._connection = socket.socket(socket.AF_UNIX)
         self._connection.settimeout(5)
         self._connection.connect(str(self.pipe))
@@ -213,4 +213,4 @@ class LinphoneDaemon:
 
     def speak(self) -> None:
         """Play its voice into the call: it has no microphone."""
-        wait_until(lambda: "Status: Ok" in self.ask(f"incall-player-start {self.directory / 'daemon-voice.wav'}"), 5)
+        wait_until(lambda: "Status: Ok" in self.ask(f"incall-player-start {self.directory / 'daemon-voice.wav'}"))

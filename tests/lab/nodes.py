@@ -12,9 +12,9 @@ from meshdoor.errors import NotRunning
 from tests.lab.host import Host
 from tests.lab.house import House
 from tests.lab.protocol import LabError
+from tests.patience import PATIENCE
 
 POLL = 0.02  # seconds between two questions: a node that is asked more often does little else
-PATIENCE = 30.0  # seconds; the machine may be busy
 
 
 class Node:

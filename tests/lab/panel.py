@@ -39,7 +39,7 @@ class Panel(Baresip):
         (self.directory / "config").write_text(text + modules)
         (self.directory / "accounts").write_text(self.account + "\n")
         self.process = self.host.start(["baresip", "-v", "-s", "-4", "-n", "eth0", "-f", str(self.directory)])
-        self.process.expect("baresip is ready", 20)
+        self.process.expect("baresip is ready")
         return self
 
     def press(self, uri: str) -> None:

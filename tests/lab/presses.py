@@ -27,9 +27,9 @@ from tests.lab.house import House
 from tests.lab.nodes import Node, wait_until
 from tests.lab.protocol import LabError
 from tests.lab.segments import UDP, segments
+from tests.patience import PATIENCE
 
 FIRST_MEDIA_PORT, RTP_HEADER = 1024, 12
-PATIENCE = 8.0  # seconds
 REHEARSAL = 1.5  # seconds; a picture that stays away is missed after one
 CALM = 0.05  # seconds in which the last words of a press come
 
@@ -148,7 +148,7 @@ class Family:
     def __getitem__(self, name: str) -> Node:
         return next(node for node in self if node.name == name)
 
-    def settle(self, timeout: float = 30.0) -> None:
+    def settle(self, timeout: float = PATIENCE) -> None:
         """Until nobody rings or talks, and each sees all others so."""
         deadline = time.monotonic() + timeout
         names = {node.name for node in self}

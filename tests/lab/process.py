@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.lab.protocol import Channel, LabError
+from tests.patience import PATIENCE
 
 POLL = 0.01  # seconds between two looks into a log
 TAIL = 60  # lines of a log that a failure shows
@@ -54,7 +55,7 @@ class Process:
         """The return code, negative for a signal; None while it runs."""
         return self._look(0)
 
-    def wait(self, timeout: float = 10) -> int:
+    def wait(self, timeout: float = PATIENCE) -> int:
         """The return code. Raises LabError when it has not ended within `timeout` seconds."""
         code = self._look(timeout)
         if code is None:
@@ -68,7 +69,7 @@ class Process:
             os.close(self._exit_from)
         return self._returncode
 
-    def expect(self, pattern: str, timeout: float = 10) -> re.Match[str]:
+    def expect(self, pattern: str, timeout: float = PATIENCE) -> re.Match[str]:
         """Waits until what it has written matches the regular expression. Raises LabError."""
         deadline = time.monotonic() + timeout
         while True:

@@ -101,7 +101,7 @@ def built() -> Iterator[Home]:
         )
         settings = "[media]\n" + MEDIA.format(VISITOR, door.directory) + account
         family = stack.enter_context(Family(house, *SCREENS, settings=settings))
-        family.door.process.expect("is registered", 20)
+        family.door.process.expect("is registered")
         demands = {"sip": {"media_encryption": "srtp", "media_encryption_mandatory": 1}}
         home = Home(
             family,
@@ -140,7 +140,7 @@ def test_one_press_rings_all_kinds_and_one_of_them_talks(home: Home, winner: str
         home.family.hears("sound", "door")
     home.family.door.ask("hangup")
     assert home.family.hears("over", "door").event["why"] == "answered"  # told when no branch is left
-    assert account.wait(10) == 0
+    assert account.wait() == 0
     wait_until(lambda: "Active calls (0)" in home.baresip.ask("listcalls"))
     for log in (home.linphone.log, home.baresip.process.log, home.heard_by_account):
         assert OURS not in log.read_text(errors="replace")
@@ -168,7 +168,7 @@ def falls_silent(home: Home, winner: str) -> None:
         if name != winner:
             assert family.hears("over", name).event["why"] == "answered elsewhere"
     for name in (LINPHONE, BARESIP):
-        wait_until(lambda name=name: home.told()[name] == home.before[name] + (name != winner), 10)  # type: ignore[misc]
+        wait_until(lambda name=name: home.told()[name] == home.before[name] + (name != winner))  # type: ignore[misc]
     if winner != PAGE:
         home.page.wait("#call > .call", "detached")
     if winner != ACCOUNT:

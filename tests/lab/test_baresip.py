@@ -55,7 +55,7 @@ def test_it_rings_shows_the_visitor_and_talks(family: Family, transport: str, me
         family.ears.hear(1.5)
         baresip.ask("hangup")
         family.hears("step", "door", step="ended", member=TABLET)
-        wait_until(lambda: baresip.heard() == VISITOR, 5)
+        wait_until(lambda: baresip.heard() == VISITOR)
     assert heard_at_door(family) == FREQUENCY
 
 
@@ -89,7 +89,7 @@ def test_it_looks_through_the_door_with_keys_by_dtls(family: Family, media: str)
                     hall.ask("answer")
                     family.hears("sound", "hall")
                 baresip.ask("hangup")
-                wait_until(lambda: "Active calls (0)" in baresip.ask("listcalls"), 5)
+                wait_until(lambda: "Active calls (0)" in baresip.ask("listcalls"))
     finally:
         hall.ask("revoke", member="Tina")
 

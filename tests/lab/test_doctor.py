@@ -33,8 +33,8 @@ def test_client_isolation_is_told_apart(house: House) -> None:
     hall, _ = home_of(house, "hall", "kitchen")
     house["hall"].isolate()
     house["kitchen"].isolate()
-    wait_until(lambda: hall.sees("kitchen", "unreachable"), 30)
-    wait_until(lambda: finds(hall, "isolation", "kitchen is seen by mDNS but takes no connection"), 30)
+    wait_until(lambda: hall.sees("kitchen", "unreachable"))
+    wait_until(lambda: finds(hall, "isolation", "kitchen is seen by mDNS but takes no connection"))
 
 
 def test_a_copied_sd_card_is_flagged_everywhere(house: House) -> None:
@@ -43,8 +43,8 @@ def test_a_copied_sd_card_is_flagged_everywhere(house: House) -> None:
     shutil.copytree(kitchen.state, copied, ignore=shutil.ignore_patterns("*.sock"))
     copied.chmod(0o700)
     copy = Node(house["copy"], name="kitchen")
-    wait_until(lambda: finds(kitchen, "identity", "another host announces this node's identity"), 30)
-    wait_until(lambda: finds(copy, "identity", "another host announces this node's identity"), 30)
+    wait_until(lambda: finds(kitchen, "identity", "another host announces this node's identity"))
+    wait_until(lambda: finds(copy, "identity", "another host announces this node's identity"))
     wait_until(lambda: finds(hall, "identity", "kitchen is announced by two hosts"), 60)
     assert hall.status()["alarms"]
     assert "meshdoor reset" in hall.status()["alarms"][0]["hint"]
@@ -53,12 +53,12 @@ def test_a_copied_sd_card_is_flagged_everywhere(house: House) -> None:
 def test_a_member_that_was_switched_off(house: House) -> None:
     hall, kitchen = home_of(house, "hall", "kitchen")
     kitchen.process.stop()
-    wait_until(lambda: finds(hall, "reach", "kitchen is gone for"), 30)
+    wait_until(lambda: finds(hall, "reach", "kitchen is gone for"))
 
 
 def test_no_network_at_all(house: House) -> None:
     hall, _ = home_of(house, "hall", "kitchen")
     house["hall"].cut()
-    wait_until(lambda: finds(hall, "network", "no network interface is up"), 30)
+    wait_until(lambda: finds(hall, "network", "no network interface is up"))
     house["hall"].plug()
     wait_until(lambda: {finding["level"] for finding in hall.ask("doctor")} == {"ok"}, 40)

@@ -56,7 +56,7 @@ def test_it_registers_and_does_so_again(algorithm: str, transport: str) -> None:
         with Kamailio(pbx, SECRET, algorithm=algorithm, max_expires=4) as kamailio:
             more = f'authorities = "{kamailio.authority}"\n' if transport == "tls" else ""
             node = Node(hall, options=("--config", settings(hall, pbx, "flat42", more, f";transport={transport}")))
-            node.process.expect("^account .*sip:flat42@pbx.example is registered", 20)
+            node.process.expect("^account .*sip:flat42@pbx.example is registered")
             wait_until(lambda: kamailio.said("registered flat42") >= 3)
             assert kamailio.said(f"over {transport.upper()}") or kamailio.said(f"over {transport}")
 
@@ -66,7 +66,7 @@ def test_a_server_that_nobody_vouches_for_gets_no_password() -> None:
         pbx, hall = house["pbx"], house["hall"]
         with Kamailio(pbx, SECRET) as kamailio:
             node = Node(hall, options=("--config", settings(hall, pbx, "flat42", proxy=";transport=tls")))
-            node.process.expect("^account .*sip:flat42@pbx.example is not registered: 503", 20)
+            node.process.expect("^account .*sip:flat42@pbx.example is not registered: 503")
             assert kamailio.said("registered flat42") == 0
 
 
@@ -115,7 +115,7 @@ def built() -> Iterator[Flats]:
             made.hall.ask("found", home="Flats")
             made.hall.pair(made.door)
             for node in (made.hall, made.door):
-                node.process.expect("is registered", 20)
+                node.process.expect("is registered")
                 wait_until(lambda node=node: node.status()["node"]["media"] == "ready", 60)  # type: ignore[misc]
                 made.ears.listen(node)
             yield made
@@ -142,7 +142,7 @@ def test_an_account_rings_with_the_house_and_wins(flats: Flats) -> None:
     flats.hears("step", "door", step="answered", member="bob@pbx.example")
     assert flats.hears("over", "hall").event["why"] == "answered elsewhere"
     flats.door.ask("hangup")
-    assert bob.wait(10) == 0
+    assert bob.wait() == 0
     assert flats.kamailio.said("loose BYE door42") == 1
     assert flats.kamailio.said("loose ACK door42") == 1
 
@@ -154,7 +154,7 @@ def test_when_the_house_answers_the_account_falls_silent(flats: Flats) -> None:
     flats.hears("visitor", "hall")
     flats.hall.ask("answer")
     assert flats.hears("step", "door", step="ended", member="bob@pbx.example").event["detail"] == "answered elsewhere"
-    assert bob.wait(10) == 0
+    assert bob.wait() == 0
 
 
 def test_a_fork_downstream_makes_two_early_dialogs_and_one_call(flats: Flats) -> None:
@@ -166,7 +166,7 @@ def test_a_fork_downstream_makes_two_early_dialogs_and_one_call(flats: Flats) ->
     )
     assert said.stdout.startswith("Status: Ok\n\nId: ")
     flats.hears("step", "door", step="answered", member="both@pbx.example")
-    assert carl.wait(10) == 0
+    assert carl.wait() == 0
     assert not flats.told("visitor", "hall")
     with flats.house["door"].capture() as packets:
         flats.ears.hear(1.0)
@@ -174,7 +174,7 @@ def test_a_fork_downstream_makes_two_early_dialogs_and_one_call(flats: Flats) ->
     assert (flats.house["bob"].ipv4, 40000) in heard, "the voice of the visitor goes to who answered"
     assert (flats.house["carl"].ipv4, 41000) not in heard
     flats.door.ask("hangup")
-    assert bob.wait(10) == 0
+    assert bob.wait() == 0
 
 
 def test_who_calls_the_account_rings_the_screen(flats: Flats) -> None:
@@ -184,13 +184,13 @@ def test_who_calls_the_account_rings_the_screen(flats: Flats) -> None:
     flats.hall.ask("answer")
     flats.hears("call", "hall", state="connected")
     flats.hears("call", "hall", state="ended")
-    assert bob.wait(10) == 0
+    assert bob.wait() == 0
     assert flats.kamailio.said("loose BYE bob") == 1
 
 
 def test_nobody_else_reaches_the_name_that_the_account_has(flats: Flats) -> None:
     carl = sipp(flats.house["carl"], "proxied_caller", "-s", "flat42", f"{flats.house['hall'].ipv4}:5060")
-    assert carl.wait(10) != 0
+    assert carl.wait() != 0
     flats.ears.hear(0.5)
     assert not flats.told("call", "hall")
 
@@ -205,6 +205,6 @@ def test_an_entrance_behind_the_server_rings_the_whole_flat(flats: Flats) -> Non
         flats.hall.ask("answer")
         flats.hears("answered", "hall", door="Entrance")
         flats.hears("over", "hall", door="Entrance")
-        assert bob.wait(10) == 0
+        assert bob.wait() == 0
     finally:
         flats.hall.ask("revoke", member="Entrance")

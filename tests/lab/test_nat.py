@@ -33,16 +33,16 @@ def test_what_an_account_is_offered_can_be_reached_from_outside() -> None:
             hall = Node(house["hall"])
             hall.ask("found", home="Flats")
             hall.pair(node)
-            node.process.expect("is registered", 20)
+            node.process.expect("is registered")
             assert kamailio.said(f"@{PUBLIC}") == 1
             wait_until(lambda: node.status()["node"]["media"] == "ready", 60)
             ringing, messages = sipp(bob, "proxied_screen"), bob.directory / "proxied_screen.messages"
             with bob.capture() as packets:
                 node.ask("ring")
-                wait_until(lambda: messages.exists() and "ACK sip" in messages.read_text(), 10)
+                wait_until(lambda: messages.exists() and "ACK sip" in messages.read_text())
                 time.sleep(1.0)  # of media
                 node.ask("hangup")
-                assert ringing.wait(10) == 0
+                assert ringing.wait() == 0
             offer = messages.read_text()
     assert f"c=IN IP4 {PUBLIC}" in offer
     found = re.search(r"m=audio (\d+)", offer)

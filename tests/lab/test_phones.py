@@ -29,8 +29,8 @@ pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(MISSING), reason=MISSING)
 
 VISITOR, ALICE = 660, 880  # Hz
 MEDIA = 'width = 640\nheight = 352\nspeaker = "file"\nmicrophone = "tone:{}"\nout_dir = "{}"\n'
-CUT = 0.5  # seconds after which a phone that was revoked neither sees nor hears
-BUSY = 1.0  # seconds more on a busy machine
+BUSY = 1.0  # seconds until a busy machine has done what it says
+QUIET = 1.0  # seconds in which a phone that was revoked hears nothing
 
 
 @dataclass
@@ -194,7 +194,7 @@ def test_a_guest_is_out_when_its_time_is_over(home: Home) -> None:
         join(guest, home.hall, "Guest", "--expires", datetime.fromtimestamp(int(ends)).isoformat())
         wait_until(lambda: home.family.door.sees("Guest"))
         assert guest.text(".head .state")
-        guest.wait(".alone", timeout=10)
+        guest.wait(".alone")
         assert time.time() >= int(ends)
         assert "Guest" not in home.family.press().rings
     wait_until(lambda: not home.hall.sees("Guest"))
@@ -213,10 +213,11 @@ def test_a_phone_that_is_revoked_while_it_talks_is_cut_off(home: Home) -> None:
         home.hall.ask("revoke", member="Alice")
         alice.wait(".alone")
         family.hears("step", "door", step="ended", member="Alice")
-        family.ears.hear(1.0)
-    late = [sent - at for sent in audio_from(family.house["door"], packets)]
-    assert late
-    assert max(late) < CUT + BUSY
+        family.ears.hear(BUSY + QUIET)
+        ended = time.time()
+    sent = audio_from(family.house["door"], packets)
+    assert any(at < when for when in sent)
+    assert max(sent) < ended - QUIET
     join(alice, home.hall, "Alice")
 
 

@@ -39,8 +39,8 @@ OPENS = """([url, protocol]) => new Promise((told) => {
   socket.onerror = () => told(false);
 })"""
 REGISTERED = """() => heard.some((text) => text.startsWith("SIP/2.0 200") && /^CSeq: \\d+ REGISTER/m.test(text))"""
-CUT = 0.5  # seconds after which a phone that was revoked neither sees nor hears
-BUSY = 1.0  # seconds more on a busy machine
+BUSY = 1.0  # seconds until a busy machine has done what it says
+QUIET = 1.0  # seconds in which a client that was revoked hears nothing
 
 
 @dataclass
@@ -115,10 +115,10 @@ def rung(home: Home, client: Client) -> None:
 
 def sees(client: Client) -> None:
     """The picture moves."""
-    wait_until(lambda: client.browser.frame() is not None, 10)
+    wait_until(lambda: client.browser.frame() is not None)
     first = client.browser.frame()
     assert first is not None
-    wait_until(lambda: (client.browser.frame() or 0) > first, 10)
+    wait_until(lambda: (client.browser.frame() or 0) > first)
 
 
 def said(home: Home) -> int | None:
@@ -188,7 +188,7 @@ def test_a_talk_is_held_and_goes_on(home: Home, client: Client) -> None:
     sees(client)
     home.family.hears("sound", "door")
     client.do("hold")
-    wait_until(lambda: client.browser.pitch() is None, 10)
+    wait_until(lambda: client.browser.pitch() is None)
     before = client.browser.frame()
     home.family.ears.hear(0.3)
     assert client.browser.frame() == before
@@ -269,7 +269,7 @@ def test_clients_come_back_when_their_node_does(home: Home) -> None:
         client.until("line", "off")
     home.family.start(hall)
     for client in home.clients.values():
-        client.until("line", "registered", 20)
+        client.until("line", "registered")
     wait_until(home.registered)
     home.family.rehearse()
     for client in home.clients.values():
@@ -288,13 +288,13 @@ def test_a_client_that_is_revoked_while_it_talks_is_cut_off(home: Home, client: 
         at = time.time()
         home.family["hall"].ask("revoke", member=client.library)
         wait_until(lambda: client.get("line") != "registered")
-        assert time.time() - at < CUT + BUSY
         home.family.hears("step", "door", step="ended", member=client.library)
-        home.family.ears.hear(1.0)
-    late = [sent - at for sent in audio_from(home.family.house["door"], packets)]
-    assert late
-    assert max(late) < CUT + BUSY
-    client.until("line", "refused 401", 20)
+        home.family.ears.hear(BUSY + QUIET)
+        ended = time.time()
+    sent = audio_from(home.family.house["door"], packets)
+    assert any(at < when for when in sent)
+    assert max(sent) < ended - QUIET
+    client.until("line", "refused 401")
     assert client.library not in home.family.press().rings
     client.open()
     client.start(home.account(client.library))

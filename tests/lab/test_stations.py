@@ -13,6 +13,7 @@ from tests.lab import House
 from tests.lab.nodes import Node, home_of, wait_until
 from tests.lab.panel import MISSING, Panel
 from tests.lab.presses import Ears, Told
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.lab, pytest.mark.peers, pytest.mark.skipif(bool(MISSING), reason=MISSING)]
 
@@ -35,7 +36,7 @@ class Home:
     def told(self, kind: str, node: str = "", **fields: object) -> list[Told]:
         return [told for told in self.ears.told if node in ("", told.node) and told.matches(kind, fields)]
 
-    def hears(self, kind: str, node: str = "", timeout: float = 8.0, **fields: object) -> Told:
+    def hears(self, kind: str, node: str = "", timeout: float = PATIENCE, **fields: object) -> Told:
         self.ears.until(lambda: bool(self.told(kind, node, **fields)), timeout)
         return self.told(kind, node, **fields)[0]
 
@@ -92,10 +93,10 @@ def test_everybody_sees_who_is_there_and_one_talks(home: Home, panel: Panel) -> 
         assert home.hears("over", name).event["why"] == "answered elsewhere"
     wait_until(lambda: panel.talks)
     home.nodes["kitchen"].ask("dtmf", digits="17")
-    wait_until(lambda: panel.digits.endswith("17"), 5)
+    wait_until(lambda: panel.digits.endswith("17"))
     home.ears.hear(1.0)
     home.nodes["kitchen"].ask("hangup")
-    wait_until(lambda: panel.calls == 0, 5)
+    wait_until(lambda: panel.calls == 0)
     assert panel.heard() == tone_of("kitchen")
 
 
@@ -113,7 +114,7 @@ def test_a_house_that_declines_is_told_to_the_station(home: Home, panel: Panel) 
     for name, node in home.nodes.items():
         home.hears("visitor", name)
         node.ask("decline")
-    wait_until(lambda: panel.calls == 0, 5)
+    wait_until(lambda: panel.calls == 0)
 
 
 def test_a_station_may_ring_one_screen_alone(home: Home, panel: Panel) -> None:
@@ -146,7 +147,7 @@ def test_a_screen_looks_through_it_and_talks(home: Home, panel: Panel) -> None:
     kitchen.ask("hangup")
     assert panel.calls == 1
     home.nodes["bedroom"].ask("hangup")
-    wait_until(lambda: panel.calls == 0, 5)
+    wait_until(lambda: panel.calls == 0)
     assert panel.heard() == tone_of("kitchen")
 
 
@@ -154,18 +155,18 @@ def test_the_node_that_knows_it_looks_through_it(home: Home, panel: Panel) -> No
     home.nodes["hall"].ask("monitor", door="Gate")
     assert home.hears("picture", "hall").event["frame"] is not None
     home.nodes["hall"].ask("hangup")
-    wait_until(lambda: panel.calls == 0, 5)
+    wait_until(lambda: panel.calls == 0)
 
 
 def test_it_is_opened_by_its_code_from_everywhere(home: Home, panel: Panel) -> None:
     said = home.nodes["kitchen"].ask("open", door="Gate")
     assert (said["result"], said["of"]) == ("opened", "Gate")
-    wait_until(lambda: panel.digits.endswith("42#"), 5)
-    wait_until(lambda: panel.calls == 0, 5)
+    wait_until(lambda: panel.digits.endswith("42#"))
+    wait_until(lambda: panel.calls == 0)
     panel.press(home.everyone)
     home.hears("picture", "kitchen")
     home.nodes["hall"].ask("station open", door="Gate")
-    wait_until(lambda: panel.digits.endswith("42#42#"), 5)
+    wait_until(lambda: panel.digits.endswith("42#42#"))
     assert panel.talks
     assert not home.told("over", "kitchen")  # it rings on
     panel.hang_up()
@@ -186,7 +187,7 @@ def test_the_media_engine_between_them_dies_while_it_rings(home: Home, panel: Pa
     wait_until(lambda: panel.talks)
     home.ears.hear(1.5)
     home.nodes["kitchen"].ask("hangup")
-    wait_until(lambda: panel.calls == 0, 5)
+    wait_until(lambda: panel.calls == 0)
     assert panel.heard() == tone_of("kitchen")
 
 
@@ -209,7 +210,7 @@ def test_a_station_may_encrypt_and_prove_who_it_is(home: Home, back: Panel) -> N
     wait_until(lambda: back.talks)
     home.ears.hear(1.0)
     home.nodes["bedroom"].ask("hangup")
-    wait_until(lambda: back.calls == 0, 5)
+    wait_until(lambda: back.calls == 0)
     assert back.heard() == tone_of("bedroom")
 
 
@@ -232,7 +233,7 @@ def test_who_does_not_know_the_secret_does_not_ring(home: Home, built: Home) -> 
     home.adopt("Side", f"sip:side@{built.house['lane'].ipv4}", media="plain", digest=True)
     with Panel(built.house["lane"], "auth_user=side;auth_pass=wrong") as liar:
         liar.press(home.everyone)
-        wait_until(lambda: "40" in liar.process.log.read_text(errors="replace") and liar.calls == 0, 5)
+        wait_until(lambda: "40" in liar.process.log.read_text(errors="replace") and liar.calls == 0)
         home.ears.hear(0.5)
         assert not home.told("visitor")
 
@@ -251,7 +252,7 @@ def test_a_station_is_known_by_its_certificate(home: Home, built: Home) -> None:
         home.hears("over", "kitchen")
         home.ears.told.clear()
         panel.press(home.everyone)  # over UDP anybody might say so
-        wait_until(lambda: panel.calls == 0, 5)
+        wait_until(lambda: panel.calls == 0)
     with Panel(built.house["porch"], "mediaenc=srtp-mand") as other:
         other.press(everyone)
         home.ears.hear(2.0)
@@ -263,7 +264,7 @@ def test_a_station_that_registers_may_be_anywhere(home: Home, built: Home) -> No
     said = home.adopt("Lane", "sip:lane@10.77.0.250", media="plain", digest=True)
     secret = f"auth_user=lane;auth_pass={said['secret']}"
     with Panel(built.house["lane"], secret, built.house["hall"].ipv4) as panel:
-        panel.process.expect("200 OK", 10)
+        panel.process.expect("200 OK")
         panel.press(home.everyone)
         for name in SCREENS:
             assert home.hears("visitor", name).event["door"] == "Lane"

@@ -18,7 +18,7 @@ from meshdoor.media.video_stream import packetizer
 from meshdoor.rtp.group import RtpStream
 from meshdoor.rtp.packet import RtpPacket
 from meshdoor.rtp.srtp import AEAD_AES_128_GCM, MasterKey, protector, unprotector
-from tests.media.peer import until
+from tests.patience import until
 
 KEY = MasterKey(AEAD_AES_128_GCM, b"k" * 16, b"s" * 12)
 FPS = 30

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import socket
 import time
 from collections.abc import Callable
@@ -17,18 +16,9 @@ from meshdoor.rtp.rtcp import RtcpPacket, parse_compound
 from meshdoor.rtp.session import RtcpSession
 from meshdoor.rtp.srtp import AEAD_AES_128_GCM, MasterKey, Suite, protector, unprotector
 from meshdoor.rtp.video_receiver import H264, VP8, VideoReceiver
+from tests.patience import until
 
 SSRC = 0x0BADCAFE
-TIMEOUT = 15.0  # s
-
-
-async def until(done: Callable[[], object]) -> None:
-    """Waits for what happens in another process."""
-    async with asyncio.timeout(TIMEOUT):
-        while True:
-            if done():
-                return
-            await asyncio.sleep(0.002)
 
 
 class Peer:

@@ -21,7 +21,7 @@ from meshdoor.media.reports import Device, Event
 from meshdoor.rtp.dtmf import DtmfEvent, DtmfReceiver
 from meshdoor.rtp.packet import RtpPacket, is_rtcp
 from meshdoor.rtp.srtp import AEAD_AES_128_GCM, MasterKey, unprotector
-from tests.media.peer import until
+from tests.patience import until
 
 SSRC = 77
 DTMF = 101

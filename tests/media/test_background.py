@@ -7,12 +7,11 @@ from functools import partial
 import pytest
 
 from meshdoor.media.background import Background, wait_for_workers
-
-TIMEOUT = 5.0
+from tests.patience import PATIENCE
 
 
 def wait_quietly(event: threading.Event) -> None:
-    event.wait(TIMEOUT)
+    event.wait(PATIENCE)
 
 
 def test_work_is_done_in_turn_and_again_after_an_end() -> None:
@@ -23,7 +22,7 @@ def test_work_is_done_in_turn_and_again_after_an_end() -> None:
     background.close()
     background.close()
     background.do(done.release)
-    assert done.acquire(timeout=TIMEOUT)
+    assert done.acquire(timeout=PATIENCE)
     background.close()
     assert sorted(order) == order
 
@@ -34,10 +33,10 @@ def test_too_much_is_left_out() -> None:
 
     def wait() -> None:
         began.set()
-        go.wait(TIMEOUT)
+        go.wait(PATIENCE)
 
     background.do(wait)
-    assert began.wait(TIMEOUT)
+    assert began.wait(PATIENCE)
     assert [background.do(lambda: None) for _ in range(4)] == [True, True, False, False]
     assert background.left_out == 2
     go.set()
@@ -49,7 +48,7 @@ def test_work_that_fails(caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.CRITICAL):
         background.do(lambda: list[None]().pop())
         background.do(done.set)
-        assert done.wait(TIMEOUT)
+        assert done.wait(PATIENCE)
     background.close()
 
 
@@ -64,7 +63,7 @@ def test_waiting_for_all_that_was_begun() -> None:
 
     first.do(begin_more)
     first.close()
-    wait_for_workers(TIMEOUT)
+    wait_for_workers(PATIENCE)
     assert sorted(done) == [1, 2]
 
 

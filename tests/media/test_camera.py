@@ -18,7 +18,7 @@ from meshdoor.media.feed import Feed
 from meshdoor.media.plans import VideoFormat
 from meshdoor.media.reports import Device
 from meshdoor.media.source import CardSource, Pause, Source
-from tests.media.files import wait_for
+from tests.patience import wait_for
 
 VIDEO = VideoFormat(320, 192, 60, 300_000)
 CARD = Card(320, 192)

@@ -4,8 +4,8 @@ import pytest
 
 from meshdoor.media.cards import DEAD, RETRY, Cards, Slot
 from meshdoor.media.sdl_audio import OpenCard, Way
-from tests.media.files import wait_for
 from tests.media.sound_cards import Clock, FakeDriver
+from tests.patience import wait_for
 
 USB = Way(True, "usb")
 

@@ -21,7 +21,8 @@ from meshdoor.rtp.group import RtpStream
 from meshdoor.rtp.packet import RtpPacket
 from meshdoor.rtp.rtcp import FullIntraRequest, GenericNack, Goodbye, PictureLossIndication, SenderReport
 from meshdoor.rtp.srtp import protector
-from tests.media.peer import SSRC, Peer, until
+from tests.media.peer import SSRC, Peer
+from tests.patience import PATIENCE, until
 
 PACKET = RtpPacket(102, 1, 0, SSRC, b"payload")
 
@@ -127,7 +128,7 @@ async def test_follows_a_peer_that_moved(rig: Rig) -> None:
     rig.send(peer=elsewhere)
     await until(lambda: rig.receiver.log)
     rig.push()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert await asyncio.get_running_loop().sock_recv(elsewhere.socket, 2000)
     elsewhere.close()
 
@@ -149,7 +150,7 @@ async def test_in_the_clear_only_the_first_packet_moves_the_peer(rig: Rig) -> No
         rig.send_bytes(bytes(PACKET._replace(sequence_number=number)), peer)
         await rig.heard(number + 1)
     rig.push()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         assert await asyncio.get_running_loop().sock_recv(first.socket, 2000)
     first.close()
     second.close()
@@ -197,7 +198,7 @@ async def test_without_mux_rtcp_has_a_port_of_its_own(rig: Rig) -> None:
     other = Peer()
     rig.start(rtcp=other.address)
     rig.channel.request_key_frame()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         data, source = await asyncio.get_running_loop().sock_recvfrom(other.socket, 2000)
     assert data
     assert source[1] == rig.channel.port + 1

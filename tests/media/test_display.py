@@ -10,7 +10,7 @@ from meshdoor.media import still
 from meshdoor.media.analysis import frame_number, frame_numbers
 from meshdoor.media.card import Card
 from meshdoor.media.display import NullDisplay, PngDisplay, named
-from tests.media.files import wait_for
+from tests.patience import wait_for
 
 
 @pytest.fixture(scope="module")

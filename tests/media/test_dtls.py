@@ -12,7 +12,7 @@ from meshdoor.media.dtls import LARGEST, PROFILES, Association, Certificate
 from meshdoor.media.dtls_leg import DtlsPath
 from meshdoor.media.plans import Address, DtlsRemote, StreamPlan
 from meshdoor.media.suites import CM, GCM, suites
-from tests.media.peer import until
+from tests.patience import PATIENCE, until
 
 HOST = "127.0.0.1"
 
@@ -65,7 +65,7 @@ def test_who_has_another_certificate_than_it_named_gets_no_keys() -> None:
 async def test_what_was_lost_is_sent_again() -> None:
     door, client = pair()
     exchange(door, client, lose=1)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while door.keys is None:
             await asyncio.sleep(0.1)
             client.tick()

@@ -20,8 +20,9 @@ from meshdoor.media.plans import VIDEO, Gates, VideoFormat
 from meshdoor.media.reports import EngineLost, EngineReady, Event, FirstPacketSent
 from meshdoor.rtp.srtp import AES_CM_128_HMAC_SHA1_80
 from tests.media.files import in_thread
-from tests.media.peer import Peer, until
+from tests.media.peer import Peer
 from tests.media.test_source import film
+from tests.patience import until
 
 SMALL = VideoFormat(320, 192, 30, 300_000)
 HELLO = Hello("door", video=SMALL)

@@ -13,7 +13,7 @@ from meshdoor.media import engine_client
 from meshdoor.media.engine_client import Engine
 from meshdoor.media.messages import Hello
 from meshdoor.media.reports import EngineLost, EngineReady, Event
-from tests.media.peer import until
+from tests.patience import until
 
 # An engine in a few lines: READY answers the first command, IDLE waits for its end.
 FAKE = """

@@ -31,8 +31,8 @@ from meshdoor.media.messages import (
 from meshdoor.media.path import UdpPath
 from meshdoor.media.plans import Address, Gates, StreamPlan, VideoFormat
 from meshdoor.media.reports import Done, EngineStatistics, Failed, LegOpened, LegStatistics, Ready
-from tests.media.peer import until
 from tests.media.stun_server import SHIFT, StunServer
+from tests.patience import until
 
 HELLO = Hello("door", "Front", microphone="silence", video=VideoFormat(320, 192, 30, 300_000))
 PLAN = StreamPlan("sendrecv", Address("127.0.0.1", 9), "H264", 96, 90_000)

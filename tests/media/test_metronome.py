@@ -7,7 +7,7 @@ import pytest
 
 from meshdoor.media.metronome import MAX_BEHIND, Metronome
 from meshdoor.media.sound import INTERVAL
-from tests.media.peer import until
+from tests.patience import until
 
 
 async def test_beats_come_in_time_and_without_drift() -> None:

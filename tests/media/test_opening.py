@@ -22,7 +22,7 @@ from meshdoor.media.reports import Device
 from meshdoor.media.source import LateSource, StandIn
 from meshdoor.settings.camera import CameraConfig
 from tests.fakes.rpicam import Rpicam
-from tests.media.files import wait_for
+from tests.patience import wait_for
 
 VIDEO = VideoFormat(320, 192, 60, 300_000)
 PI = FoundCamera("rpicam", "imx708", ("yuv420p",))

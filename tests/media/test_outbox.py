@@ -8,7 +8,7 @@ import pytest
 
 from meshdoor.media import outbox
 from meshdoor.media.outbox import Outbox
-from tests.media.peer import until
+from tests.patience import until
 
 Pair = tuple[socket.socket, socket.socket]
 

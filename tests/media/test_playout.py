@@ -8,7 +8,7 @@ from meshdoor.errors import EngineError
 from meshdoor.media.playout import Playout
 from meshdoor.media.reports import Device
 from meshdoor.media.sound import PIECE, SILENCE
-from tests.media.peer import until
+from tests.patience import until
 
 
 class Constant:

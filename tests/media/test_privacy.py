@@ -17,8 +17,8 @@ from meshdoor.media.plans import VideoFormat
 from meshdoor.media.privacy import BLACK, GREY, burn_in
 from meshdoor.media.source import Pause, Source
 from meshdoor.settings.camera import CameraConfig, Mask
-from tests.media.files import wait_for
 from tests.media.test_source import film
+from tests.patience import wait_for
 
 VIDEO = VideoFormat(320, 192, 30, 600_000)
 QUARTER = Mask(0, 0, 25, 100)

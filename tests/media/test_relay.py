@@ -20,8 +20,8 @@ from meshdoor.media.relay import PictureRelay, Relay
 from meshdoor.media.reports import DtmfReceived, FirstPicture, FirstSound, LegOpened
 from meshdoor.rtp.srtp import AEAD_AES_128_GCM, MasterKey
 from tests.media.files import in_thread
-from tests.media.peer import until
 from tests.media.test_two_engines import Side, side
+from tests.patience import until
 
 HOST = "127.0.0.1"
 TONES = {"station": 500, "one": 900, "two": 1300}

@@ -16,6 +16,7 @@ from meshdoor.media.reports import StreamStatistics
 from meshdoor.rtp.rtcp import ReceiverReport, ReportBlock, report_compound
 from meshdoor.settings.camera import CameraConfig
 from tests.media.peer import SSRC, Peer
+from tests.patience import PATIENCE
 
 HOUSE = VideoFormat(640, 384, 30, 600_000)
 HALF = (320, 192)
@@ -117,7 +118,7 @@ async def test_a_link_that_stays_bad_gets_less_still() -> None:
     async with watched(screen) as engine:
         report(screen, 0.9)
         await screen.until(lambda: screen.sizes[-1] == HALF)
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(PATIENCE):
             while (await statistics(engine, "b0")).level < 2:
                 report(screen, 0.9)
                 await screen.until_shown(len(screen.sizes) + 5)

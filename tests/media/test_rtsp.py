@@ -29,8 +29,9 @@ from meshdoor.rtp.h264_depacketizer import depacketize
 from meshdoor.rtp.nal import PPS, SPS, nal_type, split_annex_b
 from meshdoor.rtp.packet import RtpPacket
 from tests.fakes.rtsp import FakeRtsp, Film, slices_of
-from tests.media.files import in_thread, wait_for
+from tests.media.files import in_thread
 from tests.media.peer import Peer
+from tests.patience import wait_for
 
 VIDEO = VideoFormat(320, 192, 30, 300_000)
 HOST = "127.0.0.1"

@@ -10,7 +10,7 @@ import pytest
 from meshdoor.errors import EngineError
 from meshdoor.media import sdl
 from meshdoor.media.sdl_audio import SdlDriver, Way, is_likely
-from tests.media.files import wait_for
+from tests.patience import wait_for
 
 ENVIRONMENT = ("SDL_AUDIODRIVER", "PULSE_SERVER", "XDG_RUNTIME_DIR")
 

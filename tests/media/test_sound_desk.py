@@ -15,8 +15,8 @@ from meshdoor.media.reports import Device
 from meshdoor.media.sound import PIECE, RATE
 from meshdoor.media.sound_desk import SoundDesk
 from meshdoor.media.speaker import header
-from tests.media.peer import until
 from tests.media.sound_cards import FakeCard, FakeDriver
+from tests.patience import until
 
 
 class Room:

@@ -10,7 +10,7 @@ from meshdoor.media.analysis import heard, read_wav
 from meshdoor.media.microphone import ToneMicrophone
 from meshdoor.media.sound import PIECE, RATE
 from meshdoor.media.speaker import NullSpeaker, WavSpeaker, named
-from tests.media.files import wait_for
+from tests.patience import wait_for
 
 
 def play(speaker: WavSpeaker, frequency: int, pieces: int) -> None:

@@ -12,8 +12,8 @@ from meshdoor.media import stun_path as module
 from meshdoor.media.plans import Address
 from meshdoor.media.reports import Seen
 from meshdoor.media.stun_path import StunPath
-from tests.media.peer import until
 from tests.media.stun_server import PUBLIC, SHIFT, StunServer
+from tests.patience import until
 
 
 @pytest.fixture

@@ -24,8 +24,8 @@ from meshdoor.media.sound import RATE
 from meshdoor.rtp.srtp import AEAD_AES_128_GCM, MasterKey
 from tests.media import soundhouse
 from tests.media.files import in_thread
-from tests.media.peer import until
 from tests.media.soundhouse import DOOR_HEARS, DOOR_PLAYS, SCREEN_HEARS, SCREEN_PLAYS, Samples, Server
+from tests.patience import until
 
 pytestmark = [
     pytest.mark.alone,

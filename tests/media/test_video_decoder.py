@@ -15,7 +15,7 @@ from meshdoor.media.plans import VideoFormat
 from meshdoor.media.video_decoder import MAX_WAITING, DecoderOwner, DecoderThread, VideoDecoder
 from meshdoor.rtp.access_unit import AccessUnit
 from meshdoor.rtp.nal import IDR, ParameterSets, join_annex_b, nal_type, split_annex_b
-from tests.media.files import wait_for
+from tests.patience import wait_for
 
 SIZE = (160, 96)
 

@@ -19,7 +19,7 @@ from meshdoor.media.video_receiver import VideoReceiver
 from meshdoor.rtp.packet import RtpPacket
 from tests.media.files import in_thread
 from tests.media.film import Door, Screen
-from tests.media.peer import until
+from tests.patience import until
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ async def screen() -> AsyncIterator[Screen]:
 
 @pytest.mark.parametrize("codec", ["H264", "VP8"])
 async def test_pictures_come_through(codec: str) -> None:
-    door, screen = Door(codec), Screen(codec)
+    door, screen, began = Door(codec), Screen(codec), asyncio.get_running_loop().time()
     for _ in range(8):
         screen.receive(door.picture())
     await screen.until_shown(8)
@@ -40,7 +40,7 @@ async def test_pictures_come_through(codec: str) -> None:
     (first,) = screen.events
     assert isinstance(first, FirstPicture)
     assert (first.leg, first.width, first.height, first.frame_number) == ("b1", 320, 192, 1)
-    assert abs(first.at - screen.wall.times[0]) < 0.5
+    assert began <= first.at <= screen.wall.times[0]
     assert (screen.key_frames_requested, screen.receiver.pictures_lost) == (0, 0)
     await screen.close()
 
@@ -107,7 +107,7 @@ async def test_five_in_a_hundred_lost() -> None:
     assert shown == sorted(set(shown))
     assert len(shown) == len(screen.wall.shown)
     assert screen.receiver.pictures_lost > 0
-    assert max(later - earlier for earlier, later in pairwise(screen.wall.times)) < 1.5
+    assert max(later - earlier for earlier, later in pairwise(shown)) < 90
     await screen.close()
 
 

@@ -19,7 +19,7 @@ from meshdoor.media.suites import suites
 from meshdoor.node import media_plan
 from meshdoor.node.media_plan import PRESSED, Place, Streams
 from tests.fakes.browser import RATE, Browser, Tone, browser
-from tests.media.peer import until
+from tests.patience import until
 
 Agree = Callable[[Engine, Browser, Tone | None], Awaitable[Streams]]
 

@@ -18,9 +18,9 @@ from meshdoor.media.reports import Event, LegFailed
 from meshdoor.media.webrtc import Keys, Transport
 from meshdoor.media.webrtc_leg import WebrtcLeg
 from meshdoor.rtp.srtp_keys import AEAD_AES_128_GCM, MasterKey
-from tests.media.peer import until
 from tests.media.test_bundle import Wire
 from tests.media.test_channel import End
+from tests.patience import until
 
 REMOTE = IceRemote("ufrag", "p" * 22, "sha-256 AB", (), controlling=True, client=False)
 PLAN = StreamPlan("sendonly", Address("0.0.0.0", 9), "H264", 96, 90_000)

@@ -21,7 +21,7 @@ from meshdoor.media.ice import MAX_WAITING, servers_of, usable
 from meshdoor.media.plans import IceRemote
 from meshdoor.media.suites import CM, GCM, suites
 from meshdoor.media.webrtc import Transport
-from tests.media.peer import until
+from tests.patience import until
 
 HOST = "127.0.0.1"
 MEDIA = b"\x80" + bytes(30)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
@@ -13,8 +14,7 @@ from meshdoor.mesh.frames import State
 from meshdoor.mesh.link import Links
 from meshdoor.trust.identity import Identity
 from tests.mesh.houses import House, house
-
-PATIENCE = 10.0
+from tests.patience import PATIENCE
 
 
 class Recorder:
@@ -97,11 +97,11 @@ class Node:
 
 async def turn_until(condition: Callable[[], Any]) -> None:
     """Let the loop turn, without a pause, until the condition is true."""
-    for _ in range(100_000):
-        if condition():
-            return
+    deadline = time.monotonic() + PATIENCE
+    while not condition():
+        if time.monotonic() > deadline:
+            raise TimeoutError
         await asyncio.sleep(0)
-    raise TimeoutError
 
 
 @asynccontextmanager

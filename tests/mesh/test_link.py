@@ -409,10 +409,8 @@ async def test_an_address_that_says_nothing_does_not_hold_up_the_next(monkeypatc
     async with nodes(LOW, HIGH) as (low, high):
         hole = await asyncio.start_server(lambda reader, writer: None, "127.0.0.1", 0)
         port = hole.sockets[0].getsockname()[1]
-        loop = asyncio.get_running_loop()
-        started = loop.time()
+        monkeypatch.setattr(connection, "HANDSHAKE_DEADLINE", 600.0)
         assert await low.links.dial(HIGH.key, [Address("127.0.0.1", port), *high.addresses])
-        assert loop.time() - started < connection.HANDSHAKE_DEADLINE
         hole.close()
 
 

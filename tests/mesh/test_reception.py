@@ -14,6 +14,7 @@ from meshdoor.mesh.announcement import Address
 from meshdoor.mesh.reception import MAX_HALF_OPEN, MAX_PAIRINGS, peer_address
 from tests.mesh.houses import house, identities
 from tests.mesh.nodes import Node, nodes, turn_until
+from tests.patience import PATIENCE
 
 LOW, HIGH = identities(2)
 HELLO = b"\x16\x03\x01\x02\x00"  # the head of a ClientHello that does not come
@@ -31,7 +32,7 @@ async def knock(stack: AsyncExitStack, node: Node, host: str = "127.0.0.1") -> S
 
 async def closed(reader: asyncio.StreamReader) -> bool:
     """Has the other side ended it, in whatever way?"""
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         try:
             return await reader.read() is not None
         except ConnectionError:
@@ -129,15 +130,14 @@ async def test_a_handshake_that_drips_is_cut_at_its_deadline(monkeypatch: pytest
     monkeypatch.setattr(connection, "HANDSHAKE_DEADLINE", 0.2)
     async with nodes(LOW) as (low,), AsyncExitStack() as stack:
         reader, writer = await knock(stack, low)
-        loop = asyncio.get_running_loop()
-        started = loop.time()
         for byte in HELLO + bytes(200):
             writer.write(bytes((byte,)))
             await asyncio.sleep(0.02)
             if low.told.all("refused"):
                 break
+        else:
+            raise AssertionError("it may say as much as it likes")
         assert await closed(reader)
-        assert loop.time() - started < 2
         await turn_until(lambda: not low.links._open)
         assert len(low.links._reception.half_open) == 0
 

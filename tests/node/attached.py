@@ -23,10 +23,10 @@ from meshdoor.sip.uac import UacSession
 from meshdoor.sip.uri import SipUri
 from meshdoor.trust.statement import Body
 from tests.fakes.rooms import ICE
-from tests.media.peer import until
 from tests.mesh.nodes import turn_until
 from tests.node.linked_homes import EVERYBODY, house, linked
 from tests.node.test_calls import QUIET, Node
+from tests.patience import until
 from tests.trust.house import admit_phone, chain, key
 
 WITH_PHONES = [*EVERYBODY, *chain(EVERYBODY[-1], ("Hall", admit_phone("Alice")), ("Hall", admit_phone("Bob")))[1:]]

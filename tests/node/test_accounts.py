@@ -18,9 +18,9 @@ from meshdoor.sip.message import Response, parse_message
 from meshdoor.trust.permissions import Permission, Role
 from meshdoor.trust.roster import Member
 from tests.fakes.web import FakeWeb
-from tests.media.peer import until
 from tests.node.attached import Phone, homes, sees, state
 from tests.node.test_calls import Node, RunningEngine
+from tests.patience import until
 from tests.trust.house import key, revoke
 
 CONTACT = "<sip:k3j2@xyz.invalid;transport=ws>"

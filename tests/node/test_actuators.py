@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import socket
-import time
 from pathlib import Path
 
 import pytest
@@ -118,8 +117,5 @@ async def test_one_that_is_not_there_is_an_error() -> None:
 
 
 def test_one_that_does_not_answer_is_not_waited_for() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as silent:
-        began = time.monotonic()
-        with pytest.raises(OSError, match="timed out"):
-            webcall.get(f"http://127.0.0.1:{silent.getsockname()[1]}/on", 0.05)
-        assert time.monotonic() - began < 2
+    with socket.create_server(("127.0.0.1", 0)) as silent, pytest.raises(OSError, match="timed out"):
+        webcall.get(f"http://127.0.0.1:{silent.getsockname()[1]}/on", 0.05)

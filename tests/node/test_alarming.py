@@ -17,6 +17,7 @@ from meshdoor.errors import RemoteProtocolError
 from meshdoor.node.house import House
 from meshdoor.settings.devices import DevicesConfig
 from tests.node.linked_homes import house, linked
+from tests.patience import PATIENCE
 from tests.trust.house import key
 
 GATE, LOCK = key("Gate"), key("Lock")
@@ -26,7 +27,7 @@ async def seen(screen: House, true: Callable[[], bool]) -> None:
     """Wait until that is so, as a screen sees it."""
     changed = asyncio.Event()
     screen.watchers.append(changed.set)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while not true():
             changed.clear()
             await changed.wait()

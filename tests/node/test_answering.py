@@ -14,6 +14,7 @@ from meshdoor.trust.permissions import Role
 from tests.calls.people import member
 from tests.fakes.desks import DOOR, HALL, KITCHEN, FakeDesk, desks
 from tests.mesh.nodes import turn_until as until
+from tests.patience import PATIENCE
 
 GATE = member("Gate", Role.DOOR)
 PEEK = Gates(picture=True)
@@ -146,7 +147,7 @@ async def test_a_picture_is_kept_of_who_waits(monkeypatch: pytest.MonkeyPatch) -
     async with desks(HALL, DOOR) as (hall, door):
         hall.answering.snap = snap
         await ring(hall, door)
-        await asyncio.wait_for(done.wait(), 5)
+        await asyncio.wait_for(done.wait(), PATIENCE)
     assert taken == [("p1", "visit-1", DOOR.key)]
 
 

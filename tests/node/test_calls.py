@@ -21,9 +21,9 @@ from meshdoor.node.calls import MAX_LISTENERS, CallService
 from meshdoor.node.house import House
 from meshdoor.node.press import Press
 from tests.fakes.desks import PressEngine
-from tests.media.peer import until
 from tests.mesh.nodes import turn_until
 from tests.node.linked_homes import house, linked
+from tests.patience import until
 from tests.trust.house import DEVICES
 
 QUIET: dict[str, Any] = {"sip": SipConfig(0), "mesh": MeshConfig(0, ("lo",))}

@@ -31,8 +31,8 @@ from meshdoor.sip.uri import SipUri, parse_uri
 from meshdoor.transport.tcp import TcpTransport
 from meshdoor.transport.udp import UdpTransport, bind
 from tests.fakes.web import FakeWeb
-from tests.media.peer import until
 from tests.node.test_calls import Node, RunningEngine, services
+from tests.patience import until
 from tests.transport.ends import End
 from tests.transport.udp_strangers import Stranger
 

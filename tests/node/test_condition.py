@@ -13,6 +13,7 @@ from meshdoor.node.condition import MAX_TEXT, Condition
 from meshdoor.node.house import House
 from meshdoor.node.notes import Note
 from tests.node.linked_homes import house, linked
+from tests.patience import PATIENCE
 from tests.trust.house import DEVICES
 
 GATE = DEVICES["Gate"].key
@@ -22,7 +23,7 @@ BROKEN = Device("camera", "failed", "the camera stopped")
 async def until_seen(screen: House, failed: dict[str, str]) -> None:
     changed = asyncio.Event()
     screen.watchers.append(changed.set)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         while dict(screen.conditions.of(GATE).failed) != failed:
             changed.clear()
             await changed.wait()

@@ -20,8 +20,9 @@ from meshdoor.node.devices import Devices
 from meshdoor.node.house import House
 from meshdoor.node.lock import LockService
 from meshdoor.settings.devices import DevicesConfig
-from tests.fakes.wires import Wires, until
+from tests.fakes.wires import Wires
 from tests.node.linked_homes import house, linked
+from tests.patience import until
 
 BUTTON, BELL, LIGHT, CONTACT, TAMPER, MOTION, LOCK = 17, 27, 22, 6, 5, 13, 23
 DOOR = DevicesConfig(

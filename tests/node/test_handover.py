@@ -26,10 +26,10 @@ from meshdoor.sip.uri import SipUri
 from meshdoor.trust.identity import Identity
 from meshdoor.trust.permissions import Permission, Role
 from meshdoor.trust.statement import Admit
-from tests.media.peer import until
 from tests.mesh.nodes import turn_until
 from tests.node.attached import Phone, homes, sees, state
 from tests.node.test_calls import Node, RunningEngine
+from tests.patience import until
 from tests.trust.house import key
 
 

@@ -30,6 +30,7 @@ from meshdoor.trust.roster import Roster
 from tests.calls.ledgers import press
 from tests.calls.people import member
 from tests.fakes.screens import PICTURE, FakeHouse, Screen, cut, join, screen
+from tests.patience import PATIENCE
 
 DOOR, LOCK = replace(member("Front", Role.DOOR), certificate=b"DER"), member("Gate", Role.LOCK)
 STATION = member("Yard", Role.DOOR)  # which has no links
@@ -37,7 +38,6 @@ KITCHEN, HALL, ATTIC = member("Kitchen"), member("Hall"), member("Attic")
 GUEST = member("Guest", Role.SCREEN, Permission.VIEW)
 EVERYONE = (DOOR, STATION, LOCK, KITCHEN, HALL, ATTIC, GUEST)
 
-PATIENCE = 15.0  # seconds; the machine may be busy
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, cast
@@ -30,10 +30,10 @@ from meshdoor.trust.identity import Identity, device_id
 from meshdoor.trust.permissions import Role
 from meshdoor.trust.roster import Roster
 from tests.node.homes import NOW, Kept, admitted, founded
+from tests.patience import PATIENCE, until
 
 ETH = Interface("eth0", 2, ("10.0.0.2",), ("fe80::2%eth0", "2001:db8::2"), ("10.0.0.0/24",))
 AT = Address("10.0.0.3", 5071)
-PATIENCE = 15.0  # seconds; the machine may be busy
 
 
 @dataclass
@@ -138,14 +138,6 @@ async def turns(count: int = 20) -> None:
         await asyncio.sleep(0)
 
 
-async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(PATIENCE):
-        while True:
-            if true():
-                return
-            await asyncio.sleep(0.005)
-
-
 def announcement(identity: Identity, **changes: Any) -> Announcement:
     return replace(Announcement(device_id(identity.key), Role.SCREEN, 5071, 5060, ("10.0.0.3",)), **changes)
 
@@ -242,7 +234,7 @@ async def test_a_member_that_is_seen_is_dialed_and_again_when_that_fails() -> No
     made.links.reaches = False
     async with living(made):
         made.house.saw(announcement(kitchen.identity))
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             for _ in range(2):
                 await made.links.dialed.acquire()
     assert set(made.links.all("dial")) == {(kitchen.identity.key,)}

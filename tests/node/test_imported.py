@@ -10,8 +10,8 @@ from meshdoor.node.accounts import Accounts, Wanted
 from meshdoor.node.sleepers import Sleepers
 from meshdoor.sip.digest import DigestClient
 from tests.calls.test_flexisip import CONF, read
-from tests.media.peer import until
 from tests.node.test_clients import Phone, Secret, engines, here, register
+from tests.patience import until
 
 __all__ = ["engines"]
 

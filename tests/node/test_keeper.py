@@ -19,13 +19,13 @@ from meshdoor.devices.orders import Wiring
 from meshdoor.node import pins as pins_of_node
 from meshdoor.node.pins import Pins
 from meshdoor.settings.devices import InputPin, OutputPin
-from tests.fakes.wires import Wires, until
+from tests.fakes.wires import Wires
+from tests.patience import until
 
 BUTTON, LOCK, BELL = 17, 23, 27
 WIRING = Wiring({"button": InputPin(BUTTON)}, {"lock": OutputPin(LOCK), "bell": OutputPin(BELL)}, 0.02)
 EXACT = 0.010  # seconds
-SOON = 0.5  # seconds; far less than the pulses that are cut
-LONG = 60.0
+LONG = 600.0  # seconds: no test waits until such a pulse ends by itself
 
 
 @pytest.fixture
@@ -137,10 +137,8 @@ async def test_a_keeper_that_is_killed_leaves_no_relay_on(wires: Wires, which: s
     async with keeping(wires) as pins:
         await pins.on("lock", LONG)
         victim = getattr(pins, which)
-        began = time.monotonic()
         os.kill(victim, signal.SIGKILL)
         await wires.until(LOCK, False)
-        assert time.monotonic() - began <= SOON
         await until(lambda: pins.worker is not None and getattr(pins, which) != victim)
         await pins.on("lock", 0.05)
         await wires.until(LOCK, False)
@@ -222,12 +220,10 @@ async def test_a_node_that_is_killed_leaves_no_relay_on(wires: Wires, also: tupl
     assert node.stdout is not None
     watcher, worker = map(int, (await node.stdout.readline()).split())
     assert wires.is_on(LOCK)
-    began = time.monotonic()
     for pid in (node.pid, *({"worker": worker, "watcher": watcher}[each] for each in also)):
         os.kill(pid, signal.SIGKILL)
     await node.wait()
     await wires.until(LOCK, False)
-    assert time.monotonic() - began <= SOON
     await until(lambda: _has_ended(watcher) and _has_ended(worker))
 
 

@@ -14,7 +14,7 @@ import pytest
 from meshdoor.node import keyboard
 from meshdoor.node.keyboard import EV_KEY, EVENT, Keyboard
 from meshdoor.settings.devices import KeyButton
-from tests.fakes.wires import until
+from tests.patience import until
 
 ENTER, SPACE = 28, 57
 SYN, DOWN, UP, REPEAT = 0, 1, 0, 2

@@ -13,10 +13,10 @@ import pytest
 from meshdoor.node.lock import Audit, LockService, SimulatedActuator
 from meshdoor.trust.grants import Note, Receipt, Result, open_lock
 from tests.node.linked_homes import house
+from tests.patience import PATIENCE
 from tests.trust.house import DEVICES, key
 
 PULSE = 0.02
-PATIENCE = 10.0
 
 
 @dataclass

@@ -21,8 +21,8 @@ from meshdoor.node.wishes import Quiet, Subscription, Wishes
 from meshdoor.store.state import StateDirectory
 from meshdoor.trust.permissions import Permission
 from tests.node.linked_homes import house, linked
+from tests.patience import until
 from tests.trust.house import admit_phone, chain, founding, key
-from tests.web.phones import eventually
 
 PUSH = Subscription("https://push.example.org/x", "BA", "xx")
 ALWAYS = Quiet.parse("00:00", "23:59", None)
@@ -93,7 +93,7 @@ async def test_a_phone_that_is_away_is_told(tmp_path: Path) -> None:
     async with home(tmp_path, admit_phone("Alice")) as here:
         here.wishes.set_push(key("Alice"), PUSH)
         here.visitor()
-        await eventually(lambda: here.push.sent)
+        await until(lambda: here.push.sent)
         message, topic = here.push.sent[0]
         assert message["body"] == "Somebody is at Gate."
         assert (message["title"], message["tag"], topic) == ("Our house", "0" * 16, "0" * 16)
@@ -128,7 +128,7 @@ async def test_a_phone_that_takes_no_messages_any_more_is_forgotten(tmp_path: Pa
         here.wishes.set_push(key("Alice"), PUSH)
         here.push.result = False
         here.visitor()
-        await eventually(lambda: not here.wishes.subscriptions())
+        await until(lambda: not here.wishes.subscriptions())
 
 
 async def test_what_could_not_be_sent_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -136,7 +136,7 @@ async def test_what_could_not_be_sent_is_said(tmp_path: Path, caplog: pytest.Log
         here.wishes.set_push(key("Alice"), PUSH)
         here.push.result = OSError("no way there")
         here.visitor()
-        await eventually(lambda: "no way there" in caplog.text)
+        await until(lambda: "no way there" in caplog.text)
         assert "push.example.org" not in caplog.text
 
 
@@ -147,7 +147,7 @@ async def test_a_bell_that_is_pressed_all_day_is_told_of_now_and_then(tmp_path: 
             here.visitor(f"{number:016x}")
             here.notifying.pictured(f"{number:016x}", b"jpeg")
             await asyncio.sleep(0)
-        await eventually(lambda: len(here.family.told) == len(here.push.sent) == 4)
+        await until(lambda: len(here.family.told) == len(here.push.sent) == 4)
 
 
 async def test_the_family_is_told_with_the_picture(tmp_path: Path) -> None:
@@ -156,7 +156,7 @@ async def test_the_family_is_told_with_the_picture(tmp_path: Path) -> None:
         here.notifying.pictured("f" * 16, b"another")
         here.notifying.pictured("0" * 16, b"jpeg")
         here.notifying.pictured("0" * 16, b"later")
-        await eventually(lambda: here.family.told)
+        await until(lambda: here.family.told)
         assert here.family.told == [("Our house", "Somebody is at Gate.", b"jpeg")]
 
 
@@ -164,7 +164,7 @@ async def test_or_without_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(module, "PICTURE_PATIENCE", 0.02)
     async with home(tmp_path) as here:
         here.visitor()
-        await eventually(lambda: here.family.told)
+        await until(lambda: here.family.told)
         assert here.family.told[0][2] == b""
 
 
@@ -176,7 +176,7 @@ async def test_a_family_that_was_not_told(
         here.family.result = result
         here.visitor()
         here.notifying.pictured("0" * 16, b"jpeg")
-        await eventually(lambda: "told of a visitor" in caplog.text)
+        await until(lambda: "told of a visitor" in caplog.text)
 
 
 async def test_a_test(tmp_path: Path) -> None:

@@ -31,8 +31,8 @@ from meshdoor.sip.validate import Capabilities, Fault
 from meshdoor.transport.endpoint import SipEndpoint
 from meshdoor.transport.resolver import Resolver
 from meshdoor.transport.udp import UdpTransport, bind
-from tests.media.peer import until
 from tests.node.test_calls import Node, engines, services
+from tests.patience import until
 
 __all__ = ["engines"]
 

@@ -15,6 +15,7 @@ import pytest
 from meshdoor.control.daemon import Reply
 from meshdoor.errors import ConfigError
 from meshdoor.node.pipe import MAX_SCRIPTS, pipe, sockets_of
+from tests.patience import PATIENCE
 
 
 class Script:
@@ -25,7 +26,7 @@ class Script:
 
     async def says(self, data: bytes) -> bytes:
         self.writer.write(data)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             return await self.reader.readline()
 
 

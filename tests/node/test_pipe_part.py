@@ -14,9 +14,9 @@ from meshdoor.config import Config, SipConfig
 from meshdoor.errors import NotFound, Refused, UserError
 from meshdoor.node.dialling import MAX_MESSAGE, Dialling
 from meshdoor.node.pipe_part import MAX_REGISTERS, Registers, run_pipe
-from tests.media.peer import until
 from tests.node.test_calls import QUIET, Node, engines, services
 from tests.node.test_pipe import Script, script
+from tests.patience import until
 
 __all__ = ["engines"]
 

@@ -12,7 +12,7 @@ from meshdoor.mesh.acceptor import listen
 from meshdoor.node import press_url
 from meshdoor.node.press_url import PressUrl
 from meshdoor.settings.devices import HttpButton
-from tests.fakes.wires import until
+from tests.patience import until
 
 SECRET = "0123456789abcdef"
 PATH = f"/press/{SECRET}"

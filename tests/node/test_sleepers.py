@@ -15,9 +15,9 @@ from meshdoor.control import Json
 from meshdoor.node import sleepers as module
 from meshdoor.node.sleepers import Sleepers, post
 from meshdoor.sip.uri import parse_uri
-from tests.media.peer import until
 from tests.node.homes import admitted, founded
 from tests.node.test_house import scene
+from tests.patience import until
 
 CONTACT = parse_uri("sip:alice@192.0.2.1;pn-provider=acme;pn-param=p;pn-prid=secret-token")
 WOKEN = {"provider": "acme", "param": "p", "prid": "secret-token", "event": "ring", "door": "Gate"}

@@ -11,6 +11,7 @@ from collections.abc import Iterator
 import pytest
 
 from meshdoor.node import terminal
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -48,7 +49,7 @@ async def test_the_background_leaves_the_terminal_to_the_shell(
     group = [other, os.getpgrp(), other, os.getpgrp(), os.getpgrp()]
     monkeypatch.setattr(os, "tcgetpgrp", lambda _: group.pop(0) if len(group) > 1 else group[0])
     os.write(keyboard, b"yes\n")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(PATIENCE):
         assert await terminal.typed_line() == "yes"
     assert len(group) == 1
 

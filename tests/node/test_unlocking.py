@@ -13,8 +13,8 @@ from meshdoor.media.reports import DtmfReceived
 from meshdoor.node.openers import OVERHEARD, Kept, Openers
 from meshdoor.node.unlocking import open_for_clients
 from meshdoor.sip.dtmf import RELAY
-from tests.media.peer import until
 from tests.node.unlocking import CODE, Opening, on_a_socket, opening, talks
+from tests.patience import until
 from tests.trust.house import DEVICES
 
 

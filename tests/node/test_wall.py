@@ -22,6 +22,7 @@ from meshdoor.trust.identity import device_id
 from meshdoor.trust.permissions import Role
 from meshdoor.wall import model
 from tests.node.homes import admitted, founded
+from tests.patience import PATIENCE
 
 
 class FakeEngine:
@@ -136,7 +137,7 @@ class Wall:
 
     async def seen(self, true: Callable[[model.WallState], object]) -> model.WallState:
         """What the wall is told, once that is so."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             while not true(state := await self.calls.engine.walls.get()):
                 continue
         return state
@@ -252,7 +253,7 @@ async def test_settings_are_kept() -> None:
         assert [kept["volume"] for kept in wall.saved] == [3]
         assert [each.volume for each in wished] == [3]
         wall.calls.heard(reports.Touched("play", ("gong",), 1.0))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(PATIENCE):
             await wall.calls.engine.sounded.wait()
         assert wall.calls.engine.done == [("sound", media.Chime("gong", 0.3))]
 

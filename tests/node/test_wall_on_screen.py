@@ -15,8 +15,9 @@ from meshdoor.control import Json
 from meshdoor.wall import model
 from meshdoor.wall.place import FOUND, GO, INVITE, Place, View
 from tests.fakes.hand import Hand
-from tests.fakes.xvfb import PATIENCE, Pixels, Screen, needs_xvfb, xvfb
+from tests.fakes.xvfb import Pixels, Screen, needs_xvfb, xvfb
 from tests.node.processes import Node, node
+from tests.patience import PATIENCE
 
 pytestmark = [needs_xvfb, pytest.mark.multicast, pytest.mark.xdist_group("multicast")]
 

@@ -14,6 +14,7 @@ from meshdoor.errors import Refused
 from meshdoor.node import wallacts
 from meshdoor.node.wallacts import WallActs, Words
 from meshdoor.wall import model
+from tests.patience import PATIENCE
 
 VERBS = (
     "answer", "decline", "hangup", "talk", "page", "monitor", "call", "open", "hand over", "pair", "found", "rename",
@@ -167,7 +168,7 @@ async def test_a_phone_comes_in(monkeypatch: pytest.MonkeyPatch) -> None:
     await house.acts.act("invite", ("Ann",))
     await asyncio.sleep(0)
     house.joined.set()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(PATIENCE):
         await house.board.shown.wait()
     shown = model.Invited("Ann", "https://x/#t", 600.0)
     assert house.board.invited == [shown, model.Invited("Ann", "https://x/#t", 600.0, joined=True), None]

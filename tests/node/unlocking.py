@@ -24,9 +24,9 @@ from meshdoor.sip.dtmf import RELAY
 from meshdoor.sip.flow import Target
 from meshdoor.sip.message import Response
 from meshdoor.sip.uri import SipUri
-from tests.media.peer import until
 from tests.node.attached import Phone as Page
 from tests.node.test_clients import Engine, Here, Phone, Secret, here, register
+from tests.patience import until
 
 CODE = "4711"
 TEXT = (("Content-Type", "text/plain"),)

@@ -11,7 +11,8 @@ from meshdoor.mesh.acceptor import listen
 from meshdoor.sip.framer import Framer
 from meshdoor.sip.message import Response, parse_message
 from meshdoor.transport.tcp import TcpTransport
-from tests.transport.ends import PATIENCE, End
+from tests.patience import PATIENCE
+from tests.transport.ends import End
 from tests.transport.strangers import ask
 
 HOST = "127.0.0.1"

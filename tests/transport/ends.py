@@ -11,8 +11,8 @@ from meshdoor.sip.core import Config
 from meshdoor.sip.events import Event
 from meshdoor.sip.flow import Flow
 from meshdoor.transport.endpoint import SipEndpoint
+from tests.patience import PATIENCE
 
-PATIENCE = 10.0
 OFFER = b"v=0\r\ns=offer\r\n"
 ANSWER = b"v=0\r\ns=answer\r\n"
 

@@ -6,7 +6,7 @@ import asyncio
 import socket
 
 from meshdoor.sip.message import Response, parse_message
-from tests.transport.ends import PATIENCE
+from tests.patience import PATIENCE
 
 
 class Stranger:

@@ -29,6 +29,7 @@ from meshdoor.trust.permissions import Permission
 from meshdoor.web.files import PAGE
 from meshdoor.web.server import serve
 from tests.fakes.webhouse import Flow, WebHouse
+from tests.patience import PATIENCE
 
 CHROMIUM = shutil.which("chromium")
 FLAGS = (
@@ -45,8 +46,7 @@ FLAGS = (
 )
 DOOR = Path(__file__).with_name("door.js")
 ALL = frozenset({Permission.VIEW, Permission.TALK, Permission.OPEN, Permission.ADMIT})
-PATIENCE = 6.0  # seconds
-LONGEST = 60.0  # seconds for all of a test: what a page is asked to evaluate has no time-out of its own
+LONGEST = 120.0  # seconds for all of a test: what a page is asked to evaluate has no time-out of its own
 
 Row = dict[str, Json]
 

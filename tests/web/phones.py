@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import ssl
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from operator import attrgetter
@@ -21,6 +21,7 @@ from meshdoor.trust.attach import Purpose
 from meshdoor.web.server import serve
 from tests.fakes.phone import Signer, attach_proof
 from tests.fakes.webhouse import WebHouse
+from tests.patience import PATIENCE
 
 PURPOSES = {"/phone": (Purpose.SIP, "sip"), "/home": (Purpose.HOME, "meshdoor")}
 
@@ -67,33 +68,24 @@ class Site:
         return ws
 
 
-async def said(ws: aiohttp.ClientWebSocketResponse, within: float = 2.0) -> Any:
+async def said(ws: aiohttp.ClientWebSocketResponse, within: float = PATIENCE) -> Any:
     """The next message, as JSON."""
     return json.loads(await heard(ws, within))
 
 
-async def heard(ws: aiohttp.ClientWebSocketResponse, within: float = 2.0) -> str:
+async def heard(ws: aiohttp.ClientWebSocketResponse, within: float = PATIENCE) -> str:
     async with asyncio.timeout(within):
         message = await ws.receive()
     assert message.type is aiohttp.WSMsgType.TEXT, message
     return str(message.data)
 
 
-async def closed(ws: aiohttp.ClientWebSocketResponse, within: float = 2.0) -> int | None:
+async def closed(ws: aiohttp.ClientWebSocketResponse, within: float = PATIENCE) -> int | None:
     """The code with which the server closes."""
     async with asyncio.timeout(within):
         message = await ws.receive()
     assert message.type in (aiohttp.WSMsgType.CLOSE, aiohttp.WSMsgType.CLOSED, aiohttp.WSMsgType.CLOSING), message
     return ws.close_code
-
-
-async def eventually(condition: Callable[[], object]) -> None:
-    """Within a while."""
-    for _ in range(400):
-        if condition():
-            return
-        await asyncio.sleep(0.005)
-    assert condition()
 
 
 def deaf(ws: aiohttp.ClientWebSocketResponse) -> None:

@@ -18,7 +18,8 @@ from meshdoor.mesh.acceptor import listen
 from meshdoor.web import listener as module
 from meshdoor.web.certificate import Names, self_signed
 from meshdoor.web.listener import Listener
-from tests.web.phones import eventually, trusting
+from tests.patience import PATIENCE, until
+from tests.web.phones import trusting
 
 
 class Guest(asyncio.Protocol):
@@ -62,17 +63,17 @@ async def listening(context: ssl.SSLContext) -> AsyncIterator[tuple[Listener, in
 async def test_a_guest_is_counted_until_it_is_gone(context: ssl.SSLContext) -> None:
     async with listening(context) as (made, port, guests):
         _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting())
-        await eventually(lambda: len(made) == 1 and guests)
+        await until(lambda: len(made) == 1 and guests)
         writer.transport.abort()
-        await eventually(lambda: len(made) == 0)
+        await until(lambda: len(made) == 0)
 
 
 async def test_who_is_in_the_middle_of_tls_is_given_up_at_the_end(context: ssl.SSLContext) -> None:
     async with listening(context) as (made, port, _):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
-        await eventually(lambda: len(made) == 1)
+        await until(lambda: len(made) == 1)
         made.stop()
-        async with asyncio.timeout(2):
+        async with asyncio.timeout(PATIENCE):
             await made.emptied()
             assert await reader.read() == b""
         writer.close()
@@ -86,7 +87,7 @@ async def test_new_connections_of_one_address_come_at_a_rate(
         for _ in range(5):
             _, writer = await asyncio.open_connection("127.0.0.1", port)
             writer.close()
-        await eventually(lambda: len(made) == 0)
+        await until(lambda: len(made) == 0)
         assert len(guests) == 3
 
 
@@ -94,14 +95,14 @@ async def test_phones_that_are_known_do_not_count(context: ssl.SSLContext, monke
     monkeypatch.setattr(module, "MAX_OF_ONE", 1)
     async with listening(context) as (made, port, guests):
         _, first = await asyncio.open_connection("127.0.0.1", port, ssl=trusting())
-        await eventually(lambda: guests)
+        await until(lambda: guests)
         with pytest.raises((OSError, asyncio.IncompleteReadError)):
             await asyncio.open_connection("127.0.0.1", port, ssl=trusting())
         made.known(guests[0])
         _, second = await asyncio.open_connection("127.0.0.1", port, ssl=trusting())
         for writer in (first, second):
             writer.transport.abort()
-        await eventually(lambda: len(made) == 0)
+        await until(lambda: len(made) == 0)
 
 
 async def test_out_of_sockets_it_waits(context: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,4 +120,4 @@ async def test_out_of_sockets_it_waits(context: ssl.SSLContext, monkeypatch: pyt
         _, writer = await asyncio.open_connection("127.0.0.1", port, ssl=trusting())
         assert len(made) == 1
         writer.transport.abort()
-        await eventually(lambda: len(made) == 0)
+        await until(lambda: len(made) == 0)

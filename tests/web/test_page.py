@@ -289,11 +289,9 @@ async def test_revoked_in_the_middle_of_a_call(tmp_path: Path) -> None:
         await scene.ring()
         await page.get_by_role("button", name="Answer").click()
         assert scene.house.phone is not None
-        began = time.monotonic()
         scene.house.revoked.add(scene.house.phone.key)
         scene.house.changed()
         await expect(page.get_by_role("heading", name="This phone was removed")).to_be_visible()
-        assert time.monotonic() - began < 0.5
         await expect(page.locator("video")).to_have_count(0)
         await keep(page, "revoked-phone")
         assert await faults(page) == []
@@ -309,10 +307,8 @@ async def test_a_lost_line_is_told_and_comes_back(tmp_path: Path) -> None:
         await expect(page.locator(".banner.bad")).to_contain_text("This phone cannot ring")
         await keep(page, "lost-phone")
         assert await faults(page) == []
-        began = time.monotonic()
         await scene.find_line()
         await expect(page.locator(".head")).to_contain_text("Ready to ring")
-        assert time.monotonic() - began < 2.0
         await scene.ring()
         await expect(page.locator(".call.has-picture")).to_be_visible()
 

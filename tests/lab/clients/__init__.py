@@ -16,6 +16,7 @@ from tests.lab.browser import Browser
 from tests.lab.host import Host
 from tests.lab.nodes import wait_until
 from tests.lab.protocol import LabError
+from tests.patience import PATIENCE
 
 HERE = Path(__file__).parent
 PACKAGES = HERE.parents[1] / "web"
@@ -63,7 +64,7 @@ class Client:
     def get(self, name: str) -> Any:
         return self.browser.evaluate("(name) => client[name]", name)
 
-    def until(self, name: str, wanted: str, timeout: float = 10.0) -> None:
+    def until(self, name: str, wanted: str, timeout: float = PATIENCE) -> None:
         """Until something of it begins so."""
         seen = ""
 

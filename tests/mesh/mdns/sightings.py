@@ -14,6 +14,7 @@ from meshdoor.mesh.announcement import Announcement
 from meshdoor.mesh.interfaces import Interface
 from meshdoor.mesh.mdns import Mdns
 from tests.mesh.homes import announcement
+from tests.patience import PATIENCE
 
 HERE = "127.0.0.1"
 RUN = secrets.randbits(60) << 32
@@ -43,7 +44,7 @@ class Sightings:
         return Mdns(self.saw, self.lost, interfaces or (LOOPBACK,))
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             while not condition():
                 self._changed.clear()
                 await self._changed.wait()

@@ -39,14 +39,12 @@ def rogue(host: str = HERE) -> Iterator[socket.socket]:
         yield sender
 
 
-async def test_announced_is_seen_updated_and_gone_within_milliseconds() -> None:
+async def test_announced_is_seen_updated_and_gone() -> None:
     seen = Sightings()
     async with seen.mdns():
         async with Sightings().mdns() as announcing:
-            began = time.perf_counter()
             await announcing.announce(said(1))
             await seen.see(said(1))
-            assert time.perf_counter() - began < 0.5
             await announcing.announce(said(1))
             await announcing.announce(said(1, r="ab" * 16))
             await seen.see(said(1, r="ab" * 16))

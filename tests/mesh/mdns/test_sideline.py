@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from meshdoor.mesh.mdns.sideline import ASKED, Sideline
 from meshdoor.mesh.outsiders import SIPURI_UDP
 from meshdoor.mesh.sip_service import SipService
 from tests.mesh.mdns.sightings import HERE, Sightings
+from tests.patience import PATIENCE, until
 
 pytestmark = pytest.mark.multicast
 
@@ -42,14 +43,6 @@ def stranger() -> Iterator[socket.socket]:
         sock.bind((HERE, 0))
         sock.settimeout(0)
         yield sock
-
-
-async def until(true: Callable[[], bool]) -> None:
-    for _ in range(750):
-        if true():
-            return
-        await asyncio.sleep(0.02)
-    raise TimeoutError
 
 
 async def ask(sock: socket.socket, question: Question) -> tuple[Record, ...]:
@@ -163,7 +156,7 @@ async def test_the_name_of_the_host_leads_here_once_nobody_answered_for_it() -> 
     async with advertised():
         with stranger() as sock:
             records: tuple[Record, ...] = ()
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 while not records:
                     records = await ask(sock, Question(HOST, dns.A))
     assert [record.data for record in records] == [socket.inet_aton(HERE)]
