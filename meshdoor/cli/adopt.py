@@ -17,8 +17,8 @@ def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.Argume
         parents=[common],
         help="let in a SIP phone, tablet or door station that cannot pair, such as one with Linphone or baresip",
         description="The device at this address rings with the rest of the house from now on. It is reached through "
-        "this node. It cannot prove who it is: what protects it is the certificate that it has now (TLS), or the "
-        "network alone (TCP, UDP).",
+        "this node. It has no key of its own: what protects it is the certificate that it has now (TLS), or the "
+        "network alone (TCP, UDP). With --digest it proves who it is when it calls a door or writes to one.",
     )
     parser.add_argument("uri", help="where it is, for example sip:kitchen@192.168.1.30")
     parser.add_argument("--name", required=True, help="what people call it")
@@ -41,7 +41,9 @@ def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.Argume
     parser.add_argument("--code-file", metavar="FILE", help="of a door: the digits that open it, in a file (- to type)")
     parser.add_argument("--info", action="store_true", help="of a door: it takes digits as INFO, not with the sound")
     parser.add_argument(
-        "--digest", action="store_true", help="of a door: it must prove who it is, by a secret that is made now"
+        "--digest",
+        action="store_true",
+        help="it proves who it is by a secret that is made now: a door has to, a phone may call and write to doors",
     )
     parser.add_argument("--permissions", metavar="LIST", help="what it may, of view,talk,open (default view,talk,open)")
     parser.add_argument("--json", action="store_true", help="one JSON document")
@@ -60,11 +62,15 @@ def adopt(options: argparse.Namespace) -> int:
             transport=options.transport,
             media=options.media,
             permissions=permissions,
+            digest=options.digest,
         )
     if options.json:
         print_json(answer)
         return 0
     show(answer)
+    if options.digest:
+        tell("Give its account, which need not register, this user name and secret. They are shown once.")
+        show_secret(answer)
     return 0
 
 
@@ -88,7 +94,7 @@ def adopt_door(options: argparse.Namespace) -> int:
     show(answer)
     tell("Let it call sip:everyone at the address of this node; with the name of a screen it rings that one alone.")
     if answer["secret"]:
-        print(f"user    {answer['user']}\nsecret  {answer['secret']}")
+        show_secret(answer)
     return 0
 
 
@@ -100,6 +106,11 @@ def read_code(name: str) -> str:
         return Path(name).read_text().strip()
     except (OSError, UnicodeError) as error:
         raise UserError(f"{name} cannot be read: {error}") from None
+
+
+def show_secret(answer: Any) -> None:
+    """What a device proves who it is with."""
+    print(f"user    {answer['user']}\nsecret  {answer['secret']}")
 
 
 def show(answer: Any) -> None:

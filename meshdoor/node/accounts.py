@@ -5,7 +5,8 @@ that is up to `openers`. Of the secret, which is shown once, it keeps what it ta
 
     {USER: {"key": hex, "SHA-256": H(A1), "MD5": H(A1), "media": "srtp"|"dtls"}}
 
-Other clients (Linphone, baresip) register so over TLS, TCP or UDP (`registrations`).
+Other clients (Linphone, baresip) register so over TLS, TCP or UDP (`registrations`), and one that was adopted with a
+secret proves by it what it asks for.
 """
 
 from __future__ import annotations
@@ -103,16 +104,35 @@ class Accounts:
         member = await self._keep(desk, Identity.generate(), wanted, (user, secret))
         return {"joined": member.name, "id": member.device_id, "user": user}
 
+    def check_user(self, user: str) -> None:
+        """Raises UserError where `secure` would be of no use."""
+        if not user:
+            raise UserError("a client with a secret has a user name", "for example: sip:kitchen@192.168.1.30")
+        if self._ha1(user, ALGORITHMS[0]) is not None:
+            raise Refused(f"there is an account {user} already", "give it another user")
+
+    async def secure(self, key: bytes, user: str, keying: Keying) -> str:
+        """The secret of a client that was let in otherwise, which is shown once."""
+        secret = secrets.token_urlsafe(SECRET)
+        await self._store(key, keying, user, secret)
+        return secret
+
+    def holds(self, key: bytes) -> bool:
+        """Has this member an account?"""
+        return any(found["key"] == key.hex() for found in self._accounts.values())
+
     async def _keep(self, desk: Desk, identity: Identity, wanted: Wanted, proof: tuple[str, str]) -> Member:
         """What it takes to check its secret. `proof` is user and secret."""
-        (user, secret), key = proof, identity.key
-        kept = {each: found for each, found in self._accounts.items() if self._member(found) is not None}
-        member = desk.admit_client(key, wanted.name, wanted.permissions, wanted.until)
-        hashed = {algorithm: make_ha1(algorithm, user, REALM, secret) for algorithm in ALGORITHMS}
-        self._accounts = kept | {user: {"key": key.hex(), "media": str(wanted.media)} | hashed}
-        await asyncio.to_thread(self._save, self._accounts)
+        member = desk.admit_client(identity.key, wanted.name, wanted.permissions, wanted.until)
+        await self._store(identity.key, wanted.media, *proof)
         await self._keep_key(identity)
         return member
+
+    async def _store(self, key: bytes, keying: Keying, user: str, secret: str) -> None:
+        kept = {each: found for each, found in self._accounts.items() if self._member(found) is not None}
+        hashed = {algorithm: make_ha1(algorithm, user, REALM, secret) for algorithm in ALGORITHMS}
+        self._accounts = kept | {user: {"key": key.hex(), "media": str(keying)} | hashed}
+        await asyncio.to_thread(self._save, self._accounts)
 
     def keep_keys(self, keep: KeepKey) -> None:
         """From now on `keep` gets what clients sign with."""

@@ -53,6 +53,16 @@ class Desk(Protocol):
         """A member for a client. Raises UserError."""
 
 
+class Secrets(Protocol):
+    """Who keeps what it takes to check the secrets of clients."""
+
+    def check_user(self, user: str) -> None:
+        """Raises UserError where `secure` would be of no use."""
+
+    async def secure(self, key: bytes, user: str, keying: Keying) -> str:
+        """The secret of a client that was let in otherwise, which is shown once."""
+
+
 class Lines(Protocol):
     """How SIP leaves this node: the call service."""
 
@@ -112,18 +122,25 @@ class Adopted:
         """From now on `keep` gets what clients sign with."""
         self._keep_key = keep
 
-    def table(self, desk: Desk) -> dict[str, Verb]:
+    def table(self, desk: Desk, secrets: Secrets) -> dict[str, Verb]:
         """By name, for the control server."""
 
         async def adopt(args: Args) -> Json:
             permissions = args.texts("permissions") if args.has("permissions") else None
-            place = await described(args)
-            return await self.adopt(desk, place, args.text("name"), permissions)
+            place, proof = await described(args), secrets if args.flag("digest") else None
+            return await self.adopt(desk, place, args.text("name"), permissions, proof)
 
         return {"adopt": checked(adopt)}
 
-    async def adopt(self, desk: Desk, place: Place, name: str, permissions: list[str] | None = None) -> Json:
-        """Make a member of a client. Raises UserError."""
+    async def adopt(
+        self,
+        desk: Desk,
+        place: Place,
+        name: str,
+        permissions: list[str] | None = None,
+        secrets: Secrets | None = None,
+    ) -> Json:
+        """Make a member of a client; with `secrets` it gets one of them. Raises UserError."""
         members = self._house.membership.roster.members
         kept = {key: each for key, each in self._places.items() if key in members}
         if len(kept) >= MAX_CLIENTS:
@@ -131,6 +148,9 @@ class Adopted:
         twin = next((key for key, each in kept.items() if each.uri == place.uri), None)
         if twin is not None:
             raise Refused(f"{members[twin].name} is at {place.uri}", f"meshdoor revoke {members[twin].name}")
+        user = place.uri.user or ""
+        if secrets is not None:
+            secrets.check_user(user)
         product = await self._ask(place)
         identity = Identity.generate()
         key = identity.key
@@ -140,7 +160,8 @@ class Adopted:
         await asyncio.to_thread(self._save, {each.hex(): found.stored() for each, found in self._places.items()})
         self._follow(key)
         client = Client(place.keying, "::", product or "", place.transport)
-        return {
+        proof = {"secret": await secrets.secure(key, user, place.keying), "user": user} if secrets is not None else {}
+        return proof | {
             "joined": member.name,
             "id": member.device_id,
             "uri": str(place.uri),

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Final
@@ -155,9 +156,9 @@ class Attachments:
         line = self._lines.get(key)
         return None if line is None else line.calls.talk(host_of(member))
 
-    def serves(self, host: str) -> bool:
-        """Is a SIP client of this node at this address?"""
-        return any(placed.client is not None and placed.client.host == host for placed in self._clients.values())
+    def clients_at(self, host: str) -> Iterator[bytes]:
+        """The SIP clients of this node that are at this address."""
+        return (key for key, each in self._clients.items() if each.client is not None and each.client.host == host)
 
     def is_here(self, key: bytes) -> bool:
         """Is a phone attached, to whichever node?"""

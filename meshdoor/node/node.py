@@ -126,7 +126,8 @@ class Node:
             self._history = await self._keep_history(stack, calls)
             await stack.enter_async_context(calls.running())
             verbs_of_mesh = Verbs(house, time.time(), self._config.mesh.port)
-            phones = self._phones(calls, openings, verbs_of_mesh, handovers)
+            phones, accounts = self._phones(calls, openings, verbs_of_mesh, handovers), self._accounts(calls)
+            phones.take_clients(accounts, calls.gate)
             adopted = await self._adopted(stack, calls, openings)
             kept = Kept(self._table(Table.OPENERS), partial(self._state.save_table, Table.OPENERS))
             openers = open_for_clients(calls, house, openings, kept, (adopted, phones))
@@ -137,7 +138,7 @@ class Node:
                 | openings.table()
                 | HistoryVerbs(house, self._history).table()
                 | phones.table()
-                | adopted.table(phones.desk)
+                | adopted.table(phones.desk, accounts)
                 | openers.table()
                 | calls.stations.table()
                 | devices.table()
@@ -215,11 +216,14 @@ class Node:
         parts = Parts(*known, rows, handovers.of_phone)
         part = PhonePart(parts, calls.attachments, self._table(Table.PHONES), self._load_web)
         part.desk.ended.append(calls.comings.dismiss)
+        return part
+
+    def _accounts(self, calls: CallService) -> Accounts:
+        """Of SIP clients, by name and secret."""
         stored, state = self._table(Table.SIP), self._state
         accounts = Accounts(self._house, calls.attachments, stored, partial(state.save_table, Table.SIP))
-        part.take_clients(accounts, calls.gate)
         calls.registrations.accounts = accounts
-        return part
+        return accounts
 
     def _outside(self, calls: CallService) -> list[Coroutine[Any, Any, None]]:
         """What goes on beside for stations, for whom the settings name outside the home, and for scripts."""

@@ -3,7 +3,8 @@
 Over a stream the connection on which a client has proven its secret is the way to it, and what comes on it is its own.
 Over UDP, where addresses are easily forged, each call that it begins has to prove the secret again; and a challenge
 that is larger than a stranger's short REGISTER is sent once that was repeated (`transport.udp`). Over anything but TLS
-each message has to prove it for itself: it may open a door.
+each message has to prove it for itself: it may open a door. A client that was adopted with a secret, which does not
+register, has to prove it for each call and each message, whatever it comes over.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -56,6 +57,9 @@ class Accounts(Protocol):
     def member_of(self, username: str) -> bytes:
         """The key of the member that an account is of."""
 
+    def holds(self, key: bytes) -> bool:
+        """Has this member an account?"""
+
     def keying_of(self, username: str) -> Keying:
         """How its media is encrypted."""
 
@@ -99,9 +103,10 @@ class Registrations:
         if accounts is None or accounts.empty or self._house.role is not Role.SCREEN or flow.transport not in OUTSIDE:
             return STRANGER
         bound = self._bound(flow) is not None
-        if request.method == "REGISTER" or (bound and request.method == "MESSAGE"):
+        known = bound or any(key not in self._bindings and accounts.holds(key) for key in self._at(flow))
+        if request.method == "REGISTER" or (known and request.method == "MESSAGE"):
             return None
-        if not bound or request.method != "INVITE" or flow.transport != "UDP":
+        if not known or request.method != "INVITE" or (bound and flow.transport != "UDP"):
             return STRANGER
         try:
             found = accounts.authenticate(request, flow.remote[0])
@@ -118,12 +123,13 @@ class Registrations:
         """The client that sent a request, if that is proven."""
         if request.method == "MESSAGE" and flow.transport in ("TCP", "UDP"):
             return None
-        key = self._bound(flow) if flow.transport in STREAMS else self._proven.get((request.call_id, flow))
+        bound = self._bound(flow) if flow.transport in STREAMS else None
+        key = bound or self._proven.get((request.call_id, flow))
         return None if key is None else self._member(key)
 
     def trusts(self, flow: Flow) -> bool:
         """Is a client at this address, registered or adopted?"""
-        return self._attachments.serves(flow.remote[0].partition("%")[0])
+        return any(self._at(flow))
 
     def received(self, event: RequestReceived) -> bool:
         """Answer a REGISTER, or a message of a client; False for any other request."""
@@ -180,8 +186,7 @@ class Registrations:
             self._let_go(key)
             return registered.response
         product = (request.headers.get("User-Agent") or "")[:MAX_PRODUCT]
-        host = flow.remote[0].partition("%")[0]
-        client = Client(accounts.keying_of(registered.username), host, product, flow.transport.lower())
+        client = Client(accounts.keying_of(registered.username), _host(flow), product, flow.transport.lower())
         try:
             self._attachments.place(key, client, registered.contact, flow)
         except AttachError:
@@ -213,9 +218,17 @@ class Registrations:
             found = (k for k, b in self._bindings.items() if (b.flow.transport, b.flow.remote) == here)
         return next(found, None)
 
+    def _at(self, flow: Flow) -> Iterator[bytes]:
+        """Who is at this address, as far as that proves anything."""
+        return self._attachments.clients_at(_host(flow))
+
     def _name(self, key: bytes) -> str:
         member = self._house.membership.roster.members.get(key)
         return "a client" if member is None else member.name
+
+
+def _host(flow: Flow) -> str:
+    return flow.remote[0].partition("%")[0]
 
 
 def _challenges(response: Response) -> list[tuple[str, str]]:

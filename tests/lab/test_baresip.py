@@ -94,6 +94,23 @@ def test_it_looks_through_the_door_with_keys_by_dtls(family: Family, media: str)
         hall.ask("revoke", member="Tina")
 
 
+def test_it_was_adopted_with_a_secret_and_looks_through_the_door(family: Family) -> None:
+    hall = family["hall"].host.ipv4
+    with adopted(family, "tablet", "tcp", "srtp", digest=True) as made:
+        proof = f"auth_user={made['user']};auth_pass={made['secret']}"
+        with Baresip(family.house["tablet"], f"mediaenc=dtls_srtp;{proof}") as baresip:
+            wait_until(lambda: family.door.sees(TABLET))
+            baresip.ask("dial", f"sip:door@{hall};transport=tcp")
+            family.hears("monitored", "door", by=TABLET, on=True)
+            assert baresip.shows() is not None
+            baresip.ask("hangup")
+        with Baresip(family.house["tablet"], "mediaenc=dtls_srtp;auth_user=tablet;auth_pass=guessed") as baresip:
+            family.forget()
+            baresip.ask("dial", f"sip:door@{hall};transport=tcp")
+            baresip.process.expect("401 Unauthorized|Authentication failed|authentication")
+            assert not family.told("monitored")
+
+
 def test_another_certificate_than_the_one_that_was_adopted_is_not_spoken_to(family: Family) -> None:
     with adopted_and_changed(family):
         assert TABLET not in family.press().rings

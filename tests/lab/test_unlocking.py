@@ -168,6 +168,19 @@ def test_its_digits_are_none_of_the_doors_business(family: Family, anna: Linphon
     assert not family.told("dtmf", "door")
 
 
+@pytest.mark.parametrize("transport", ["udp", "tcp"])
+def test_a_linphone_that_was_adopted_with_a_secret_opens_by_a_message(family: Family, transport: str) -> None:
+    hall = family["hall"].host.ipv4
+    with adopted(family, "tablet", transport, "srtp", digest=True) as made:
+        proof = {"username": made["user"], "passwd": made["secret"], "realm": "meshdoor"}
+        itself = {"sip_port": 5060, "sip_tcp_port": 5060, "contact": made["uri"].partition(";")[0]}
+        with LinphoneDaemon(family.house["tablet"], {"sip": itself, "auth_info_0": proof}) as linphone:
+            wait_until(lambda: family.door.sees(TABLET))
+            linphone.ask(f"message sip:door@{hall};transport={transport} open")
+            assert family.hears("lock", "hall", result="opened").event["who"] == f"{TABLET}, by message"
+            wait_until(lambda: "hall: opened." in linphone.log.read_text(errors="replace"))
+
+
 def test_who_may_not_open_is_told_so(family: Family) -> None:
     with provisioned(family, "other", "Guest", "--permissions", "view,talk") as guest:
         guest.ask("message sip:door@hall.local open")

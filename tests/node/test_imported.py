@@ -6,11 +6,11 @@ import pytest
 
 from meshdoor.calls.flexisip import translate
 from meshdoor.errors import Refused
-from meshdoor.node.accounts import Accounts, Wanted
+from meshdoor.node.accounts import Wanted
 from meshdoor.node.sleepers import Sleepers
 from meshdoor.sip.digest import DigestClient
 from tests.calls.test_flexisip import CONF, read
-from tests.node.test_clients import Phone, Secret, engines, here, register
+from tests.node.clients import Phone, Secret, engines, here, register
 from tests.patience import until
 
 __all__ = ["engines"]
@@ -33,9 +33,7 @@ async def test_it_registers_as_before_and_is_woken_when_it_has_gone() -> None:
         return 202
 
     async with here() as home:
-        node = home.hall
-        accounts = Accounts(node.house, node.calls.attachments, {}, lambda table: None)
-        node.calls.registrations.accounts = accounts
+        node, accounts = home.hall, home.accounts
         made = await accounts.take(home.desk, Wanted("Door phone"), user.name, user.password)
         assert made["user"] == "door"
         with pytest.raises(Refused, match="already"):

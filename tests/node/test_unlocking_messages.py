@@ -13,8 +13,8 @@ from meshdoor.calls.texts import HELP
 from meshdoor.sip import events as sip
 from meshdoor.sip.core import no_credentials
 from meshdoor.trust.grants import Result
-from tests.node.test_clients import Phone
-from tests.node.unlocking import TEXT, on_a_socket, said_to, talks, told, write, writes, writing
+from tests.node.clients import Phone, proving
+from tests.node.unlocking import TEXT, on_a_socket, opening, said_to, talks, told, write, writes, writing
 from tests.trust.house import DEVICES
 
 
@@ -156,3 +156,17 @@ async def test_a_message_that_was_proven_cannot_be_sent_again() -> None:
             send(phone.to(made.home.hall).flow, again)
         await asyncio.sleep(0.3)
         assert len(made.audits) == 1
+
+
+@pytest.mark.parametrize("transport", ["TCP", "UDP"])
+async def test_one_that_was_adopted_with_a_secret_opens_by_it(transport: str) -> None:
+    async with opening() as made, proving(made.home, transport) as phone:
+        assert (await write(phone, phone.to(made.home.hall, "gate"))).status == 200
+        assert await told(phone) == "Hall: opened."
+        assert made.opened() == [("Tablet, by message", "opened")]
+
+
+async def test_who_stands_where_it_is_opens_nothing() -> None:
+    async with opening() as made, proving(made.home, "UDP"):
+        assert (await write(made.home.phone, made.home.phone.to(made.home.hall, "gate"))).status == 401
+        assert not made.audits

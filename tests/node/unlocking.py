@@ -19,13 +19,12 @@ from meshdoor.node.openers import Kept, Openers
 from meshdoor.node.opening import Openings, lock_of
 from meshdoor.node.unlocking import open_for_clients
 from meshdoor.sip import events as sip
-from meshdoor.sip.digest import DigestClient
 from meshdoor.sip.dtmf import RELAY
 from meshdoor.sip.flow import Target
 from meshdoor.sip.message import Response
 from meshdoor.sip.uri import SipUri
 from tests.node.attached import Phone as Page
-from tests.node.test_clients import Engine, Here, Phone, Secret, here, register
+from tests.node.clients import Engine, Here, Phone, Secret, here, register
 from tests.patience import until
 
 CODE = "4711"
@@ -120,12 +119,10 @@ async def _house(audits: list[Audit], saved: list[dict[str, Any]]) -> AsyncItera
         lock = lock_of(Config(lock=LockConfig("Gate", 0.1)), hall.house, audits.append)
         assert lock is not None
         async with lock:
-            accounts = Accounts(hall.house, hall.calls.attachments, {}, lambda table: None)
-            hall.calls.registrations.accounts = accounts
             openings = Openings(hall.house, lock)
             kept = Kept({}, saved.append)
-            openers = open_for_clients(hall.calls, hall.house, openings, kept, (home.adopted, accounts))
-            yield Opening(home, openers, accounts, openings, audits, saved, lock)
+            openers = open_for_clients(hall.calls, hall.house, openings, kept, (home.adopted, home.accounts))
+            yield Opening(home, openers, home.accounts, openings, audits, saved, lock)
 
 
 @asynccontextmanager
@@ -134,7 +131,8 @@ async def writing(transport: str, *permissions: str) -> AsyncIterator[tuple[Open
     async with opening() as made:
         wanted = Wanted("Tablet", list(permissions) or None)
         account = await made.accounts.add(made.home.desk, "", wanted)
-        secret = Secret(DigestClient(account["user"], account["secret"], ("SHA-256", "MD5")))
+        secret = Secret()
+        secret.learn(account)
         phone = Phone(transport, account["user"], authorize=secret.authorize)
         async with phone.endpoint:
             assert (await register(made.home, phone)).status == 200
