@@ -100,6 +100,7 @@ class Sink:
         self._queued = 0
         self._pending: tuple[bytes, int] | None = None  # encrypted, and refused by the socket
         self._waiting = True  # for a key frame
+        self._latest = self._after = float("-inf")  # when the last unit was captured, and what comes is to be later than
         self._first_number = first_number
         self._expected: int | None = None  # the next number of the outlet
         self._offset = 0  # what our numbers are ahead of those of the outlet
@@ -118,12 +119,13 @@ class Sink:
         if self._queued + unit.octets > MAX_QUEUED:
             self.counters.overflows += 1
             self._overflow()
-        if self._waiting and (self._pending or not unit.key):
+        if self._waiting and (self._pending or not unit.key or unit.captured <= self._after):
             self.counters.packets_dropped += unit.packets
             if not self._pending:
                 self._owner.want_key_frame()
             return
         self._waiting = False
+        self._latest = unit.captured
         for group in unit.typed(self.payload_type):
             if self._pending:
                 self._queue.append(group)
@@ -162,8 +164,10 @@ class Sink:
 
     def changes_outlet(self) -> None:
         """It goes on at another outlet: with a key frame, and the numbers that follow. What it has sent from the one
-        before can be sent again no more: under its numbers there is something else now."""
+        before can be sent again no more: under its numbers there is something else now. Nor does it begin with what it
+        has sent already, which another encoder may be late with: two pictures would have one RTP timestamp."""
         self._overflow()
+        self._after = self._latest
         self._first_number, self._expected, self._run = self.next_number, None, 0
 
     def gate(self, open_: bool) -> None:

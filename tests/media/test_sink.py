@@ -257,6 +257,21 @@ def test_at_another_outlet_it_goes_on_with_the_next_number_and_a_key_frame() -> 
     assert rig.numbers() == [103, 104, 105]
 
 
+def test_another_outlet_does_not_begin_with_a_picture_that_was_sent_already() -> None:
+    """Its encoder may be late with it, and two pictures of one stream have two timestamps."""
+    rig = Rig(first=100)
+    rig.push()
+    rig.push(key=False)
+    sent = {packet.timestamp for packet in rig.received()}
+    rig.sink.changes_outlet()
+    rig.stream, rig.time = RtpStream(1, 96, 5000), rig.time - 1 / 30
+    rig.push()
+    assert rig.numbers() == []
+    assert "key frame" in rig.told
+    rig.push()
+    assert sent.isdisjoint(packet.timestamp for packet in rig.received())
+
+
 def test_no_number_is_ever_encrypted_twice_whatever_the_other_outlet_counts() -> None:
     """Were a packet of the new outlet sent for one of the old, AES-GCM would be broken for this key."""
     rig = Rig(first=100)
