@@ -46,8 +46,14 @@ def power(samples: Sequence[int], rate: int, frequency: float) -> float:
 
 
 def pitch(samples: Sequence[int], rate: int) -> int | None:
-    """The frequency (Hz, to 10) of a tone; None for silence, noise and voices."""
-    purity, tone = _purest(samples, rate)
+    """The frequency (Hz, to 10) of a tone, of the quarter of a second in which it is clearest: where buffers ran out it
+    jumps. None for silence, noise and voices."""
+    size = rate // 4
+    purity, tone = 0.0, 0
+    for at in range(0, max(1, min(len(samples) - size + 1, _PIECES * size)), size):
+        purity, tone = max((purity, tone), _purest(samples[at : at + size], rate))
+        if purity >= _CLEAR:
+            break
     return tone if purity >= _AUDIBLE else None
 
 
@@ -59,16 +65,9 @@ def sound(samples: Sequence[int], rate: int, threshold: float = 100.0) -> list[i
 
 
 def heard(path: Path) -> int | None:
-    """The pitch of the tone in a file, whatever silence, noise or jumps there are in it: of the quarter of a second
-    in which it is clearest."""
+    """The pitch of the tone in a file, whatever silence or noise there is around it."""
     rate, samples = read_wav(path)
-    audible, size = sound(samples, rate), rate // 4
-    purity, tone = 0.0, 0
-    for at in range(0, max(1, min(len(audible) - size + 1, _PIECES * size)), size):
-        purity, tone = max((purity, tone), _purest(audible[at : at + size], rate))
-        if purity >= _CLEAR:
-            break
-    return tone if purity >= _AUDIBLE else None
+    return pitch(sound(samples, rate), rate)
 
 
 def _purest(samples: Sequence[int], rate: int) -> tuple[float, int]:

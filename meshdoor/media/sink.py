@@ -100,7 +100,8 @@ class Sink:
         self._queued = 0
         self._pending: tuple[bytes, int] | None = None  # encrypted, and refused by the socket
         self._waiting = True  # for a key frame
-        self._latest = self._after = float("-inf")  # when the last unit was captured, and what comes is to be later than
+        self._latest = float("-inf")  # when the last unit was captured
+        self._after = float("-inf")  # when what an outlet begins with must not have been captured yet
         self._first_number = first_number
         self._expected: int | None = None  # the next number of the outlet
         self._offset = 0  # what our numbers are ahead of those of the outlet
