@@ -12,7 +12,9 @@ from meshdoor.errors import NotFound, Refused, UserError
 from meshdoor.media.reports import DtmfReceived
 from meshdoor.node.openers import OVERHEARD, Kept, Openers
 from meshdoor.node.unlocking import open_for_clients
+from meshdoor.sip import events as sip
 from meshdoor.sip.dtmf import RELAY
+from tests.node.clients import answer_of, proving
 from tests.node.unlocking import CODE, Opening, on_a_socket, opening, talks
 from tests.patience import until
 from tests.trust.house import DEVICES
@@ -75,6 +77,16 @@ async def test_a_client_on_a_socket_opens_by_a_code_with_the_sound_while_it_talk
         for digit in f"{CODE}#":
             made.home.gate.fake.tell(DtmfReceived(talk.leg, digit))
         await made.result("opened")
+
+
+async def test_a_code_counts_in_a_call_that_a_client_placed_and_proved() -> None:
+    async with opening() as made, proving(made.home, "UDP") as phone:
+        made.home.phone = phone
+        await made.pin()
+        phone.endpoint.invite(phone.to(made.home.hall, "gate"), bytes(answer_of()))
+        await made.info(await phone.one(sip.Answered), f"{CODE}#")
+        await made.result("opened")
+        assert made.opened() == [("Tablet, by code", "opened")]
 
 
 async def test_without_a_code_digits_are_for_the_door() -> None:

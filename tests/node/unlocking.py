@@ -82,7 +82,7 @@ class Opening:
         await self.home.gate.tells("over", why="answered")
         await self.home.reached()
 
-    async def info(self, invite: sip.IncomingInvite, digits: str) -> list[int]:
+    async def info(self, invite: sip.IncomingInvite | sip.Answered, digits: str) -> list[int]:
         """What is answered to these digits."""
         phone, answers = self.home.phone, []
         for digit in digits:
