@@ -1,4 +1,4 @@
-"""`meshdoor adopt --role door`."""
+"""`meshdoor adopt`."""
 
 from __future__ import annotations
 
@@ -19,11 +19,12 @@ JOINED = {
     "joined": "Gate", "id": ID, "uri": URI, "media": "srtp", "product": "", "fingerprint": None,
     "warning": "the keys pass unencrypted", "user": "panel", "secret": "tell-nobody",
 }  # fmt: skip
+PHONE = JOINED | {"joined": "Tablet", "product": None, "warning": "", "user": "kitchen"}
 
 
 @pytest.fixture
 def node(state: Path) -> Iterator[FakeNode]:
-    with FakeNode(state, {"station adopt": JOINED}) as made:
+    with FakeNode(state, {"station adopt": JOINED, "adopt": PHONE}) as made:
         yield made
 
 
@@ -51,3 +52,16 @@ def test_json_and_a_code_that_is_typed(
 def test_a_file_that_is_not_there(node: FakeNode, run: Run, capsys: Capture, tmp_path: Path) -> None:
     assert run("adopt", URI, "--name", "Gate", "--role", "door", "--code-file", str(tmp_path / "none")) != 0
     assert "cannot be read" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("digest", [False, True])
+def test_a_phone_with_and_without_a_secret(node: FakeNode, run: Run, capsys: Capture, digest: bool) -> None:
+    more = ("--digest",) if digest else ()
+    assert run("adopt", "sip:kitchen@192.168.1.30", "--name", "Tablet", "--permissions", "view,talk", *more) == 0
+    out, err = capsys.readouterr()
+    shown = ["user    kitchen", "secret  tell-nobody"] if digest else []
+    assert out.splitlines() == [f"Tablet is in: {ID}", *shown]
+    assert ("They are shown once." in err) is digest
+    assert "It does not answer now" in err
+    asked = {"uri": "sip:kitchen@192.168.1.30", "name": "Tablet", "transport": None, "media": "srtp"}
+    assert node.asked == [("adopt", asked | {"permissions": ["view", "talk"], "digest": digest})]
