@@ -26,7 +26,6 @@ from tests.lab.host import Host
 from tests.lab.protocol import LabError
 from tests.patience import PATIENCE
 
-START = 30.0  # seconds
 MISSING = (
     "chromium is not installed" if shutil.which("chromium") is None
     else "playwright is not installed" if find_spec("playwright") is None
@@ -47,9 +46,9 @@ class Browser:
         path.unlink(missing_ok=True)
         # What chromium keeps is thrown away with the house.
         self.process = self.host.start(self.host.python("tests.lab.chromium", path, *self._flags))
-        self.process.expect("^listening", START)
+        self.process.expect("^listening")
         self._socket = socket.socket(socket.AF_UNIX)
-        self._socket.settimeout(START)
+        self._socket.settimeout(2 * PATIENCE)  # it waits itself, and says what for
         self._socket.connect(str(path))
         self._lines = self._socket.makefile("rwb")
         return self
@@ -60,7 +59,7 @@ class Browser:
         with contextlib.suppress(OSError):
             self._lines.close()
             self._socket.close()
-        self.process.wait(START)
+        self.process.wait()
 
     def goto(self, url: str) -> None:
         self._ask(do="goto", url=url)

@@ -21,6 +21,8 @@ from typing import Any
 
 from playwright.sync_api import BrowserContext, Error, Page, sync_playwright
 
+from tests.patience import PATIENCE
+
 FLAGS = (
     "--no-sandbox",
     "--disable-gpu",
@@ -46,7 +48,7 @@ class Desk:
 
     def _open(self) -> Page:
         page = self._context.new_page()
-        page.set_default_timeout(10_000)
+        page.set_default_timeout(PATIENCE * 1000)
         page.on("pageerror", lambda error: self.errors.append(str(error)))
         page.on("console", lambda said: self.errors.append(said.text) if said.type == "error" else None)
         return page
@@ -85,7 +87,7 @@ def main() -> None:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=[*FLAGS, *flags])
         context = browser.new_context(ignore_https_errors=True, permissions=["microphone"], locale="en-GB")
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(PATIENCE * 1000)
         context.add_init_script(path=WATCH)
         desk = Desk(context)
         with socket.socket(socket.AF_UNIX) as listener:
