@@ -13,7 +13,7 @@ from secrets import randbits
 from meshdoor.errors import EngineError
 from meshdoor.media.audio_encoder import AudioEncoder, encoder
 from meshdoor.media.channel import Channel
-from meshdoor.media.digits import DigitSender
+from meshdoor.media.digits import DigitSender, Left
 from meshdoor.media.echo import Duplex, Open
 from meshdoor.media.metronome import Metronome
 from meshdoor.media.microphone import Microphone
@@ -140,9 +140,9 @@ class AudioSender:
         self._sink.gate(open_)
         self._talk.changed()
 
-    def dtmf(self, digits: str) -> None:
+    def dtmf(self, digits: str) -> Left:
         """Sends them one after the other. Raises EngineError for what cannot be sent."""
-        self._digits.send(digits)
+        return self._digits.send(digits)
 
     def key_frame_requested(self, now: float) -> None:
         """Each piece of sound is a beginning."""

@@ -6,6 +6,7 @@ authenticate are counted and dropped.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -37,8 +38,9 @@ class Sender(Protocol):
 
     def packets_requested(self, numbers: tuple[int, ...], now: float) -> None: ...
 
-    def dtmf(self, digits: str) -> None:
-        """Sends digits by `Channel.dtmf`. Raises EngineError when that cannot be."""
+    def dtmf(self, digits: str) -> asyncio.Future[None]:
+        """Sends digits by `Channel.dtmf`: done when they have left, cancelled when they never will. Raises EngineError
+        when that cannot be."""
         ...
 
     def close(self) -> None: ...

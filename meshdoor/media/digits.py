@@ -13,6 +13,8 @@ from meshdoor.rtp.dtmf import DURATION, TimedPayload, digit_payloads
 PAUSE = 0.1  # s between digits; ours
 MAX_DIGITS = 64  # that wait; ours
 
+Left = asyncio.Future[None]
+
 
 class DigitSender:
     """`timestamp` tells the RTP time of the sound that is sent now: a digit is of the same stream (§2.2.1)."""
@@ -21,34 +23,47 @@ class DigitSender:
         self._channel = channel
         self._timestamp = timestamp
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[tuple[TimedPayload, ...]] = deque()
+        self._waiting: deque[tuple[tuple[TimedPayload, ...], Left]] = deque()
+        self._leaving: Left | None = None
         self._timers: list[asyncio.TimerHandle] = []
 
-    def send(self, digits: str) -> None:
-        """Raises EngineError when the peer takes no digits, these are none, or too many wait."""
+    def send(self, digits: str) -> Left:
+        """Raises EngineError when the peer takes no digits, these are none, or too many wait. What it gives is done
+        when the last of them has left, and cancelled when it never will."""
         plan = self._channel.plan
         if plan is None or plan.dtmf_payload_type is None:
             raise EngineError("this peer takes no digits")
+        if not digits:
+            raise EngineError("these are no digits")
         try:
             payloads = [digit_payloads(digit, plan.dtmf_clock_rate) for digit in digits]
         except LocalProtocolError as error:
             raise EngineError(str(error)) from None
         if len(self._waiting) + len(payloads) > MAX_DIGITS:
             raise EngineError("too many digits at once")
-        self._waiting.extend(payloads)
+        left: list[Left] = [self._loop.create_future() for _ in payloads]
+        self._waiting.extend(zip(payloads, left, strict=True))
         if not self._timers:
             self._next()
+        return left[-1]
 
     def close(self) -> None:
-        self._waiting.clear()
         self._cancel()
+        for _, left in self._waiting:
+            left.cancel()
+        self._waiting.clear()
+        if self._leaving is not None:
+            self._leaving.cancel()
 
     def _next(self) -> None:
         self._cancel()
+        if self._leaving is not None and not self._leaving.done():
+            self._leaving.set_result(None)
         if not self._waiting:
             return
         begin, timestamp = self._loop.time(), self._timestamp()
-        for timed in self._waiting.popleft():
+        payloads, self._leaving = self._waiting.popleft()
+        for timed in payloads:
             timer = self._loop.call_at(
                 begin + timed.delay, self._channel.dtmf, timed.payload, timestamp, timed.marker
             )

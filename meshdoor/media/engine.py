@@ -27,6 +27,7 @@ from meshdoor.media import rehearsal
 from meshdoor.media.background import wait_for_workers
 from meshdoor.media.bundle import Bundle
 from meshdoor.media.channel import Channel, ChannelOwner
+from meshdoor.media.digits import Left
 from meshdoor.media.leg import Leg, Studio
 from meshdoor.media.messages import (
     MAX_MESSAGE,
@@ -87,7 +88,7 @@ class Engine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._webrtc: asyncio.Event | None = None  # set when it is loaded
         self._cname = os.urandom(6).hex()  # RFC 7022 §4.2: tells nothing of this host
-        self._handlers: dict[type, Callable[[Any], Answer | None]] = {
+        self._handlers: dict[type, Callable[[Any], Answer | Left | None]] = {
             Hello: self._hello,
             OpenLeg: self._open,
             StartLeg: self._start,
@@ -116,6 +117,8 @@ class Engine:
         answer = self._answer(command)
         if answer is None and isinstance(command, OpenLeg):
             self._opening[command.leg] = self._spawn(self._answer_later(command, request))
+        elif isinstance(answer, asyncio.Future):
+            answer.add_done_callback(lambda left: self._send(encode(_left(left), request)))
         else:
             self._send(encode(answer or Done(), request))
 
@@ -137,7 +140,7 @@ class Engine:
         self.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _answer(self, command: Message) -> Answer | None:
+    def _answer(self, command: Message) -> Answer | Left | None:
         """Whatever goes wrong in one command goes wrong for it alone."""
         try:
             handler = self._handlers.get(type(command))
@@ -353,6 +356,10 @@ class Engine:
                 self.emit(leg.statistics())
         if self._legs:
             self._ticker = asyncio.get_running_loop().call_later(TICK, self._tick)
+
+
+def _left(left: Left) -> Answer:
+    return Failed("the leg was closed before all had left") if left.cancelled() else Done()
 
 
 def _failed(command: Message, error: Exception) -> Failed:

@@ -65,6 +65,7 @@ log = logging.getLogger(__name__)
 # All ours, in seconds.
 START_TIMEOUT = 20.0  # a Pi takes several to load its codecs
 ANSWER_TIMEOUT = 8.0  # a machine that is busy with much else takes seconds
+DIGITS_TIMEOUT = ANSWER_TIMEOUT + 13.0  # as many digits as may wait
 PING_INTERVAL = 5.0
 SHUTDOWN_TIMEOUT = 3.0
 FIRST_BACK_OFF, MAX_BACK_OFF = 0.1, 5.0
@@ -171,7 +172,8 @@ class Engine:
         await self._ask(Capture(on), Done)
 
     async def dtmf(self, leg: str, digits: str) -> None:
-        await self._ask(Dtmf(leg, digits), Done)
+        """Until they have left."""
+        await self._ask(Dtmf(leg, digits), Done, DIGITS_TIMEOUT)
 
     async def sound(self, command: SoundCommand) -> None:
         """What is heard besides voices."""
@@ -194,10 +196,10 @@ class Engine:
     async def statistics(self) -> EngineStatistics:
         return await self._ask(GetStatistics(), EngineStatistics)
 
-    async def _ask(self, command: Command, expected: type[A]) -> A:
+    async def _ask(self, command: Command, expected: type[A], patience: float = ANSWER_TIMEOUT) -> A:
         """Raises EngineError when the engine is not there, dies on it, or says no."""
         try:
-            async with asyncio.timeout(ANSWER_TIMEOUT):
+            async with asyncio.timeout(patience):
                 await self._ready.wait()
                 answer = await self._exchange(command)
         except TimeoutError:

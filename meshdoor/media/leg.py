@@ -13,6 +13,7 @@ from typing import Protocol
 
 from meshdoor.errors import EngineError
 from meshdoor.media.channel import Channel, Receiver, Sender
+from meshdoor.media.digits import Left
 from meshdoor.media.messages import StartLeg
 from meshdoor.media.plans import Gates, StreamPlan
 from meshdoor.media.reports import Event, LegOpened, LegStatistics
@@ -61,11 +62,12 @@ class Leg:
         self.audio.gate(sending=gates.microphone, receiving=gates.speaker)
         self.video.gate(sending=gates.picture, receiving=gates.picture)
 
-    def dtmf(self, digits: str) -> None:
-        """Sends digits, one after the other. Raises EngineError when nothing is sent to the peer."""
+    def dtmf(self, digits: str) -> Left:
+        """Sends digits, one after the other: done when they have left, cancelled when they never will. Raises
+        EngineError when nothing is sent to the peer."""
         if self.audio.sender is None:
             raise EngineError("no sound goes to this peer")
-        self.audio.sender.dtmf(digits)
+        return self.audio.sender.dtmf(digits)
 
     def snapshot(self, path: Path) -> None:
         """Writes the last picture of the peer. Raises EngineError when there is none."""

@@ -9,7 +9,7 @@ from secrets import randbits
 from meshdoor.errors import EngineError
 from meshdoor.media.audio_receiver import carries
 from meshdoor.media.channel import Channel
-from meshdoor.media.digits import DigitSender
+from meshdoor.media.digits import DigitSender, Left
 from meshdoor.media.outlet import Outlet
 from meshdoor.media.plans import StreamPlan
 from meshdoor.media.reports import DtmfReceived, Event
@@ -67,9 +67,9 @@ class LineSender:
     def gate(self, open_: bool) -> None:
         self._sink.gate(open_)
 
-    def dtmf(self, digits: str) -> None:
+    def dtmf(self, digits: str) -> Left:
         """Sends them one after the other. Raises EngineError for what cannot be sent."""
-        self._digits.send(digits)
+        return self._digits.send(digits)
 
     def key_frame_requested(self, now: float) -> None:
         """Each piece of sound is a beginning."""

@@ -165,20 +165,23 @@ class Station:
             self._yard.spawn(self._resume(self.line, self.line.place))
 
     async def open(self) -> None:
-        """Type the code that opens. Raises Refused."""
+        """Type the code that opens; what the station does with it cannot be known. Raises Refused."""
         if not self.kept.code:
             raise Refused(f"{self.name} has no code that opens it", "give it one: meshdoor adopt --role door --code")
         ours = self.line is None
-        if not await self.bring_up():
-            raise Refused(f"{self.name} does not answer")
-        line = self.line
-        if line is not None:
+        try:
+            if not await self.bring_up() or self.line is None:
+                raise Refused(f"{self.name} does not answer")
+            line = self.line
             self._accept(line)
             await asyncio.sleep(SETTLING)
-        await self._type(self.kept.code)
-        await asyncio.sleep(DIGIT * len(self.kept.code))
-        if ours and line is not None:
-            self.let_go()
+            await line.type(self._yard, self.kept.code, by_info=self.kept.by_info)
+            await asyncio.sleep(DIGIT)
+        except (EngineError, LocalProtocolError) as error:
+            raise Refused(f"{self.name} was not sent its code: {error}") from error
+        finally:
+            if ours:
+                self.let_go()
 
     async def bring_up(self) -> bool:
         """Whether there are media of the station: those of its call, or of ours to it."""

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
-from meshdoor.errors import EngineError
+from meshdoor.errors import EngineError, LocalProtocolError
 from meshdoor.media.engine_client import Engine
 from meshdoor.media.plans import Gates
 from meshdoor.node import media_plan
@@ -70,7 +70,7 @@ class Line:
         """Digits for the station. What it does with them cannot be known. Raises EngineError, LocalProtocolError."""
         audio = self.streams.audio
         if self.session is None:
-            return
+            raise LocalProtocolError("there is no call with it")
         if not by_info and audio is not None and audio.dtmf_payload_type is not None:
             await desk.engine.dtmf(self.leg, digits)
             return

@@ -8,7 +8,7 @@ from typing import Protocol
 class Opener(Protocol):
     """The stations of this node."""
 
-    def release(self) -> None:
+    async def release(self) -> None:
         """Open the one that this node opens. Raises Refused."""
 
 
@@ -22,7 +22,7 @@ class CodeActuator:
 
     async def release(self) -> None:
         """Raises Refused."""
-        self._stations.release()
+        await self._stations.release()
 
     async def shut(self) -> None:
         """The panel does, by itself."""

@@ -51,6 +51,7 @@ FORBIDDEN: Final = 403
 BUSY: Final = 486
 ASK: Final = "WWW-Authenticate"
 SECRET: Final = 12  # bytes
+RELEASE_PATIENCE: Final = 5.0  # seconds until its code is typed: who opens waits for 6
 
 Save = Callable[[dict[str, Json]], object]
 
@@ -114,12 +115,16 @@ class Stations:
         """The presses of each, by its key."""
         return [(key, station.pressing) for key, station in self._stations.items()]
 
-    def release(self) -> None:
+    async def release(self) -> None:
         """Open the station that this node opens. Raises Refused."""
         station = self._with_code()
         if station is None:
             raise Refused("there is no station with a code here")
-        self._yard.spawn(_opened(station))
+        try:
+            async with asyncio.timeout(RELEASE_PATIENCE):
+                await station.open()
+        except TimeoutError:
+            raise Refused(f"{station.name} did not take its code in time") from None
 
     def certificates(self) -> frozenset[bytes]:
         """By which stations are known that call over TLS."""
@@ -368,10 +373,3 @@ class Stations:
         station.pressing.answered.append(answered)
         station.pressing.over.append(over)
         return station
-
-
-async def _opened(station: Station) -> None:
-    try:
-        await station.open()
-    except Refused as error:
-        journal.warn("lock", str(error))

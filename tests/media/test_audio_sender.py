@@ -194,21 +194,33 @@ async def test_digits_go_between_the_sound(desk: Desk) -> None:
     leg, receiver = desk.leg(), DtmfReceiver()
     leg.sender.gate(True)
     await leg.until_heard(1)
-    leg.sender.dtmf("5#")
-    leg.sender.dtmf("7")
+    first, last = leg.sender.dtmf("5#"), leg.sender.dtmf("7")
 
     def digits() -> list[RtpPacket]:
         leg.peer.read()
         return [packet for packet in leg.peer.packets if packet.payload_type == DTMF]
 
-    await until(lambda: len(digits()) == 21)
+    await first
+    assert not last.done()
+    await last
+    assert len(digits()) == 21
     assert [digit for packet in digits() if (digit := receiver.receive(packet))] == ["5", "#", "7"]
     assert DtmfEvent.parse(digits()[-1].payload).duration == 4800
     numbers = [packet.sequence_number for packet in leg.peer.packets]
     assert [(number - numbers[0]) & 0xFFFF for number in numbers] == list(range(len(numbers)))
-    for wrong in ("x", "1" * 65):
+    for wrong in ("", "x", "1" * 65):
         with pytest.raises(EngineError):
             leg.sender.dtmf(wrong)
+
+
+async def test_digits_that_never_leave_are_not_waited_for(desk: Desk) -> None:
+    leg = desk.leg()
+    leg.sender.gate(True)
+    leaving, waiting = leg.sender.dtmf("5"), leg.sender.dtmf("67")
+    leg.close()
+    desk.legs.remove(leg)
+    assert leaving.cancelled()
+    assert waiting.cancelled()
 
 
 async def test_digits_for_who_takes_none(desk: Desk) -> None:

@@ -49,8 +49,9 @@ class End:
     def measured(self, round_trip: float) -> None:
         self.log.append("measured")
 
-    def dtmf(self, digits: str) -> None:
+    def dtmf(self, digits: str) -> asyncio.Future[None]:
         self.log.append(digits)
+        return asyncio.get_running_loop().create_future()
 
     def snapshot(self, path: Path) -> None:
         self.log.append(path)

@@ -11,6 +11,7 @@ from meshdoor.calls.clients import Keying
 from meshdoor.control import Json
 from meshdoor.errors import MeshdoorError, Refused, UserError
 from meshdoor.mesh.frames import State as Busy
+from meshdoor.node import stations as stations_module
 from meshdoor.node.arguments import Args
 from meshdoor.node.attachments import Attachments
 from meshdoor.node.house import House
@@ -43,6 +44,7 @@ class FakeNode:
         self.saved: dict[str, Json] = {}
         self.listeners: list[Callable[[Roster], None]] = []
         self.spawned = 0
+        self.engine: Any = None
 
     def listen(self, listener: Callable[[Roster], None]) -> None:
         self.listeners.append(listener)
@@ -184,11 +186,20 @@ async def test_what_is_no_station_is_not_adopted() -> None:
     assert node.saved == {}
 
 
-async def test_a_node_opens_the_station_that_has_a_code() -> None:
-    node = FakeNode(HALL, GATE)
+async def test_a_node_opens_no_station_without_a_code() -> None:
     with pytest.raises(Refused, match="no station with a code"):
-        await CodeActuator(stations_of(node)).release()
-    actuator = CodeActuator(stations_of(node, {GATE.key.hex(): STORED}))
-    await actuator.release()
+        await CodeActuator(stations_of(FakeNode(HALL, GATE))).release()
+
+
+async def test_a_station_that_does_not_take_its_code_in_time_is_not_said_to_be_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(stations_module, "RELEASE_PATIENCE", 0.02)
+    node = FakeNode(HALL, GATE)
+    stations = stations_of(node, {GATE.key.hex(): STORED})
+    actuator = CodeActuator(stations)
+    with pytest.raises(Refused, match="Gate did not take its code in time"):
+        await actuator.release()
     await actuator.shut()
-    assert node.spawned == 1
+    assert node.spawned  # it was called
+    assert stations._stations[GATE.key].line is None

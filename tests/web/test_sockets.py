@@ -14,6 +14,7 @@ import pytest_asyncio
 from meshdoor.errors import AttachError
 from meshdoor.trust.attach import Purpose, Refusal, refused
 from meshdoor.trust.identity import Identity
+from meshdoor.web import socket
 from meshdoor.web import sockets as module
 from tests.fakes.phone import P256Key
 from tests.fakes.webhouse import WebHouse
@@ -124,7 +125,7 @@ async def test_a_phone_that_is_revoked_is_cut_at_once(here: Site) -> None:
 
 
 async def test_one_that_does_not_read_is_cut_too(here: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "HEARTBEAT", 600.0)
+    monkeypatch.setattr(socket, "HEARTBEAT", 600.0)
     phone = here.house.admit("Alice")
     ws = await here.attached(phone)
     deaf(ws)
