@@ -214,6 +214,14 @@ class Family:
         self.ears.hear(CALM)
 
 
+def is_sent_sound(family: Family, host: Host) -> bool:
+    """Whether the door sends sound to a host, within a second."""
+    packets: list[Packet]
+    with host.capture() as packets:
+        family.ears.hear(1.0)
+    return bool(audio_from(family.house["door"], packets))
+
+
 def audio_from(host: Host, packets: Iterable[Packet]) -> list[float]:
     """When RTP left a host, by what was captured at the door (seconds since 1970). A screen sends nothing else by
     RTP than sound. RTCP has packet types of its own (RFC 5761 §4)."""
