@@ -20,7 +20,7 @@ from meshdoor.media.plans import Gates
 from meshdoor.media.reports import FirstPicture, LegOpened
 from meshdoor.mesh.frames import State as Busy
 from meshdoor.node import journal, media_plan
-from meshdoor.node.calling import FAST, RETURN, Desk, open_leg, read_pace
+from meshdoor.node.calling import FAST, RETURN, Desk, engine_is_there, open_leg, read_pace
 from meshdoor.node.digits import Talk
 from meshdoor.node.media_plan import NOTHING, Streams
 from meshdoor.sip import events as sip
@@ -51,6 +51,7 @@ class Visit:
     has_leg: bool = False
     flows: bool = False
     accepted: bool = False
+    decided: asyncio.Event = field(default_factory=asyncio.Event)  # somebody answered, or it is over
 
 
 class Answering:
@@ -257,6 +258,7 @@ class Answering:
                 pass  # Early: `_prepare` is under way since the INVITE came
 
     def _over(self, visit: Visit, ending: Ending) -> None:
+        visit.decided.set()
         door = self._desk.name_of(visit.door)
         self._desk.hurry(visit.door, None)
         self._desk.publish({"event": "over", "visit": visit.number, "door": door, "why": str(ending)})
@@ -264,6 +266,9 @@ class Answering:
 
     async def _prepare(self, visit: Visit, offer: bytes) -> None:
         """Open the leg, answer the door's offer in a 183, and let pass what may."""
+        await self._await_engine(visit)
+        if visit.number not in self._visits:
+            return
         peer, client = self._desk.address(visit.door), self._desk.client(visit.door)
         visit.local = media_plan.local_address(peer)
         try:
@@ -291,6 +296,22 @@ class Answering:
             else:
                 visit.session.provisional(183, visit.answer, now)
         await self._start(visit)
+
+    async def _await_engine(self, visit: Visit) -> None:
+        """Where it still starts, as on a screen that was just switched on, it rings without a picture, which comes when
+        it can. Who answers meanwhile does not wait for it."""
+        if await engine_is_there(self._desk) or visit.decided.is_set():
+            return
+        journal.warn("media", "no picture yet: the media engine still starts")
+        with self._desk.endpoint.acting() as now:
+            visit.session.provisional(180, b"", now)
+        waiting = [asyncio.ensure_future(self._desk.engine.wait_ready()), asyncio.ensure_future(visit.decided.wait())]
+        try:
+            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for each in waiting:
+                each.cancel()
+            await asyncio.gather(*waiting, return_exceptions=True)
 
     async def _resume(self, visit: Visit) -> None:
         try:
@@ -323,6 +344,7 @@ class Answering:
 
     def _accept(self, visit: Visit, now: float) -> None:
         visit.accepted = True
+        visit.decided.set()
         self._desk.hurry(visit.door, FAST)
         self._desk.publish({"event": "answered", "visit": visit.number, "door": self._desk.name_of(visit.door)})
         if visit.answer and not visit.session.over:

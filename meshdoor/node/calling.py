@@ -95,17 +95,24 @@ class Desk(Protocol):
         """Look again whether this node rings or talks."""
 
 
+async def engine_is_there(desk: Desk) -> bool:
+    """Whether it is, in a moment."""
+    try:
+        async with asyncio.timeout(ENGINE_PATIENCE):
+            await desk.engine.wait_ready()
+    except TimeoutError:
+        return False
+    return True
+
+
 async def open_leg(desk: Desk, leg: str, local: str, dtls: bool, client: Client | None = None) -> LegOpened:
     """A leg from the address `local`. `dtls`: keys are made by DTLS, as all browsers want it, and as a client may have
     offered; a browser may find other addresses of this node. Raises EngineError.
 
     An engine that starts is waited for a little; one that is there and has much to do, for as long as it takes.
     """
-    try:
-        async with asyncio.timeout(ENGINE_PATIENCE):
-            await desk.engine.wait_ready()
-    except TimeoutError:
-        raise EngineError("the media engine is not there yet") from None
+    if not await engine_is_there(desk):
+        raise EngineError("the media engine is not there yet")
     if client is not None and (dtls or client.keying is Keying.DTLS):
         return await desk.engine.open_dtls(leg, local)
     if client is not None and client.stun is not None:

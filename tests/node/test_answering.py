@@ -10,6 +10,7 @@ from meshdoor.calls.visitors import MAX_VISITS, SNAPSHOT_AFTER
 from meshdoor.errors import Refused
 from meshdoor.media.plans import Gates
 from meshdoor.mesh.frames import State as Busy
+from meshdoor.node import calling
 from meshdoor.trust.permissions import Role
 from tests.calls.people import member
 from tests.fakes.desks import DOOR, HALL, KITCHEN, FakeDesk, desks
@@ -69,7 +70,43 @@ async def test_a_door_that_gives_up_before_the_engine_is_there() -> None:
         door.street.lose(door, hall)
         await hall.tells("over", why="lost")
         hall.fake.slow.set()
-        await until(lambda: hall.fake.closed == ["visit-1"])
+        await asyncio.sleep(0.01)
+        assert not hall.fake.legs
+
+
+async def test_the_picture_comes_as_soon_as_the_engine_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    """On a screen that was just switched on."""
+    monkeypatch.setattr(calling, "ENGINE_PATIENCE", 0.01)
+    async with desks(HALL, DOOR) as (hall, door):
+        hall.fake.slow.clear()
+        door.pressing.ring("p1", [HALL.key])
+        await door.tells("step", step="provisional")
+        assert not door.told("step", step="early")
+        hall.fake.slow.set()
+        await door.tells("step", step="early")
+        await hall.leg("visit-1")
+        assert hall.fake.gates("visit-1").picture
+        assert not hall.fake.gates("visit-1").microphone
+        hall.answering.answer()
+        await door.tells("step", step="answered")
+
+
+@pytest.mark.parametrize("decision", ["answer", "decline", "lost"])
+async def test_nobody_waits_for_an_engine_that_does_not_come(monkeypatch: pytest.MonkeyPatch, decision: str) -> None:
+    monkeypatch.setattr(calling, "ENGINE_PATIENCE", 0.01)
+    async with desks(HALL, DOOR) as (hall, door):
+        hall.fake.slow.clear()
+        door.pressing.ring("p1", [HALL.key])
+        await door.tells("step", step="provisional")
+        if decision == "answer":
+            hall.answering.answer()
+            await door.tells("step", step="answered")
+        elif decision == "decline":
+            hall.answering.decline()
+            await door.tells("step", step="ended", detail="declined")
+        else:
+            door.street.lose(door, hall)
+            await hall.tells("over", why="lost")
 
 
 async def test_the_second_door_knocks_while_the_first_one_talks() -> None:
