@@ -182,7 +182,7 @@ def test_the_media_engine_between_them_dies_while_it_rings(home: Home, panel: Pa
     pid = home.nodes["hall"].process.pid
     children = host.run(["cat", f"/proc/{pid}/task/{pid}/children"]).stdout.split()
     host.run(["sh", "-c", f"kill -9 {' '.join(children)}"])
-    home.hears("picture", "hall", 20)
+    home.hears("picture", "hall")
     home.nodes["kitchen"].ask("answer")
     wait_until(lambda: panel.talks)
     home.ears.hear(1.5)
@@ -287,10 +287,10 @@ def test_eight_screens_are_eight_branches() -> None:
         with Panel(house["gate"]) as panel:
             panel.press(home.everyone)
             for name in names:
-                assert home.hears("picture", name, 20).event["frame"] is not None
+                assert home.hears("picture", name).event["frame"] is not None
             home.nodes["room8"].ask("answer")
             for name in names[:-1]:
                 assert home.hears("over", name).event["why"] == "answered elsewhere"
             wait_until(lambda: panel.talks)
-            assert len(home.told("step", "hall", step="first picture")) == len(names)
+            home.ears.until(lambda: len(home.told("step", "hall", step="first picture")) == len(names))
         home.ears.close()
