@@ -43,8 +43,7 @@ def test_importing_a_node_loads_nothing_for_phones() -> None:
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
 
 
-def test_an_idle_screen_is_small_until_a_phone_is_invited(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("COVERAGE_PROCESS_CONFIG", raising=False)  # its memory is not ours
+def test_an_idle_screen_is_small_until_a_phone_is_invited(tmp_path: Path) -> None:
     settings = tmp_path / "config.toml"
     settings.write_text("[web]\nport = 0\n[sip]\nport = 0\n")
     compileall.compile_dir(Path(meshdoor.__file__).parent, quiet=1)  # as pip does; compiling takes memory

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import random
 import sqlite3
 import subprocess
@@ -102,7 +101,6 @@ def _written_until_killed(path: Path, start: int, pause: float) -> int:
         [sys.executable, "-c", WRITER, str(path), str(start)],
         stdout=subprocess.PIPE,
         text=True,
-        env={key: value for key, value in os.environ.items() if key != "COVERAGE_PROCESS_CONFIG"},
     )
     assert writer.stdout is not None
     first = writer.stdout.readline()
