@@ -316,14 +316,17 @@ async def test_who_joins_while_there_is_no_camera_sees_that(film: Film) -> None:
 def test_a_stream_whose_key_frames_are_rare_is_encoded_again_from_the_second_one(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Who joins it would wait too long. Nothing is lost at the change."""
+    """Who joins it would wait too long. Nothing is lost at the change. To a machine that stood still the period looked
+    shorter: there it is one of the next."""
     monkeypatch.setattr(streams, "MAX_LIVE_PERIOD", 0.4)
-    film = Film.make(frames=60, gop=30)
+    film = Film.make(frames=150, gop=30)
+    items: list[Coded | Picture] = []
     with FakeRtsp(film) as server:
         source = open_source(server.url, VIDEO)
-        items = [source.read() for _ in range(40)]
+        while sum(isinstance(item, Picture) for item in items) < 10:
+            items.append(source.read())
         source.close()
-    coded = [item for item in items if isinstance(item, Coded)]
+    coded = sum(isinstance(item, Coded) for item in items)
     numbers = [card.read(item.frame) for item in items if isinstance(item, Picture)]
-    assert len(coded) == 30
-    assert numbers == list(range(30, 40))
+    assert coded in (30, 60, 90, 120)
+    assert numbers == list(range(coded, coded + 10))

@@ -34,7 +34,7 @@ pytestmark = [
 
 HOST, LEG = "127.0.0.1", "talk"
 TALK = Gates(microphone=True, speaker=True)
-TRIES = 5
+TRIES = 8
 VISITOR = (
     "Good morning, I have a parcel for Miller on the second floor. Can somebody come down and sign for it please? "
     "Otherwise I shall leave it with the neighbours."
