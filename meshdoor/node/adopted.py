@@ -205,7 +205,7 @@ class Adopted:
         before = self._lines.attachments.client(key)
         with contextlib.suppress(AttachError, NotFound, ConfigError):
             target = await self._target(place)
-            host = target.flow.remote[0].partition("%")[0]
+            host = target.flow.host
             client = Client(place.keying, host, product, place.transport)
             self._lines.attachments.place(key, client, place.uri, target.flow)
             if before is None:

@@ -167,7 +167,7 @@ class OutsideAccount:
 
     def is_server(self, flow: Flow) -> bool:
         """Is the other end at an address of the server?"""
-        host = flow.remote[0].partition("%")[0]
+        host = flow.host
         return any(hop.host.partition("%")[0] == host for hop in self._hops)
 
     def is_for(self, request: Request, flow: Flow) -> bool:

@@ -126,7 +126,7 @@ class Outsiders:
         if party is None or target is None:
             return None
         plain = party.account is not None and party.account.config.media == "plain"
-        host = target.flow.remote[0].partition("%")[0]
+        host = target.flow.host
         keying, stun = Keying.PLAIN if plain else Keying.SRTP, None if party.account is None else party.account.stun
         return Client(keying, host, "", target.flow.transport.lower(), stun)
 

@@ -186,7 +186,7 @@ class Registrations:
             self._let_go(key)
             return registered.response
         product = (request.headers.get("User-Agent") or "")[:MAX_PRODUCT]
-        client = Client(accounts.keying_of(registered.username), _host(flow), product, flow.transport.lower())
+        client = Client(accounts.keying_of(registered.username), flow.host, product, flow.transport.lower())
         try:
             self._attachments.place(key, client, registered.contact, flow)
         except AttachError:
@@ -220,15 +220,11 @@ class Registrations:
 
     def _at(self, flow: Flow) -> Iterator[bytes]:
         """Who is at this address, as far as that proves anything."""
-        return self._attachments.clients_at(_host(flow))
+        return self._attachments.clients_at(flow.host)
 
     def _name(self, key: bytes) -> str:
         member = self._house.membership.roster.members.get(key)
         return "a client" if member is None else member.name
-
-
-def _host(flow: Flow) -> str:
-    return flow.remote[0].partition("%")[0]
 
 
 def _challenges(response: Response) -> list[tuple[str, str]]:

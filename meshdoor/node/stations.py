@@ -134,7 +134,7 @@ class Stations:
         """The station that a request comes from, as far as its connection or its address tells."""
         if flow.transport not in OUTSIDE:
             return None
-        host, shown = flow.remote[0].partition("%")[0], self._yard.outside.certificate(flow)
+        host, shown = flow.host, self._yard.outside.certificate(flow)
         pinned = (key for key in self._stations if shown and self._pin(key) == shown)
         there = (key for key, address in self._addresses.items() if address == host and not self._pin(key))
         return self._house.membership.roster.member(next(pinned, next(there, b"")))
@@ -291,7 +291,7 @@ class Stations:
         answered = self._registrar.register(event.request, self._yard.now())
         response = answered.response if isinstance(answered, Registered) else answered
         if isinstance(answered, Registered) and isinstance(answered.contact, SipUri):
-            self._addresses[key] = event.flow.remote[0].partition("%")[0]
+            self._addresses[key] = event.flow.host
             self._stations[key].found(answered.contact, event.flow)
         with self._yard.endpoint.acting() as now:
             event.transaction.respond(response, now)
@@ -330,7 +330,7 @@ class Stations:
             journal.warn("station", f"{self._yard.name_of(key)}: {error}")
             return
         if key in self._stations and not self._stations[key].registered:
-            self._addresses[key] = target.flow.remote[0].partition("%")[0]
+            self._addresses[key] = target.flow.host
 
     def _roster_changed(self, roster: Roster) -> None:
         for key in self._known.keys() & roster.members.keys() - self._stations.keys():

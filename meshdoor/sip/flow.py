@@ -42,6 +42,11 @@ class Flow:
         """Whether the peer is proven and nobody listens."""
         return self.transport in _SECURE
 
+    @property
+    def host(self) -> str:
+        """Where the peer is; without a scope."""
+        return _bare(self.remote[0])
+
     def via(self, branch: str) -> Via:
         """The Via value of a request that leaves here."""
         # A link is TLS: its name is ours and must not surprise a parser.
