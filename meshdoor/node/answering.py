@@ -26,6 +26,7 @@ from meshdoor.node.media_plan import NOTHING, Streams
 from meshdoor.sip import events as sip
 from meshdoor.sip.headers import Reason
 from meshdoor.sip.uas import UasSession
+from meshdoor.tasks import until_first
 from meshdoor.trust.roster import Member
 
 NO_LEG = LegOpened(media_plan.NO_PORT, media_plan.NO_PORT, 0, 0)
@@ -299,19 +300,13 @@ class Answering:
 
     async def _await_engine(self, visit: Visit) -> None:
         """Where it still starts, as on a screen that was just switched on, it rings without a picture, which comes when
-        it can. Who answers meanwhile does not wait for it."""
+        it can. Who answers meanwhile waits for it no longer than ever."""
         if await engine_is_there(self._desk) or visit.decided.is_set():
             return
         journal.warn("media", "no picture yet: the media engine still starts")
         with self._desk.endpoint.acting() as now:
             visit.session.provisional(180, b"", now)
-        waiting = [asyncio.ensure_future(self._desk.engine.wait_ready()), asyncio.ensure_future(visit.decided.wait())]
-        try:
-            await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for each in waiting:
-                each.cancel()
-            await asyncio.gather(*waiting, return_exceptions=True)
+        await until_first(self._desk.engine.wait_ready(), visit.decided.wait())
 
     async def _resume(self, visit: Visit) -> None:
         try:

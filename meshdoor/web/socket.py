@@ -13,6 +13,7 @@ from aiohttp import WSMsgType, web
 from meshdoor.errors import AttachError, RemoteProtocolError
 from meshdoor.node.web import Json
 from meshdoor.ratelimit import RateLimit
+from meshdoor.tasks import until_first
 from meshdoor.web.responses import HEADERS
 
 MAX_WAITING: Final = 64  # messages to a phone
@@ -80,15 +81,9 @@ class Socket:
 
     async def run(self, received: Callable[[str], None]) -> None:
         """Carry messages both ways until either side ends it."""
-        tasks = [
-            asyncio.ensure_future(work) for work in (self._over.wait(), self._write(), self._read(received))
-        ]
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            await until_first(self._over.wait(), self._write(), self._read(received))
         finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
             await self._leave()
 
     async def _leave(self) -> None:
