@@ -12,8 +12,8 @@ from secrets import randbits
 
 from meshdoor.errors import EngineError
 from meshdoor.media.audio_encoder import AudioEncoder, encoder
-from meshdoor.media.channel import Channel
-from meshdoor.media.digits import DigitSender, Left
+from meshdoor.media.channel import Channel, Sent
+from meshdoor.media.digits import DigitSender
 from meshdoor.media.echo import Duplex, Open
 from meshdoor.media.metronome import Metronome
 from meshdoor.media.microphone import Microphone
@@ -140,7 +140,7 @@ class AudioSender:
         self._sink.gate(open_)
         self._talk.changed()
 
-    def dtmf(self, digits: str) -> Left:
+    def dtmf(self, digits: str) -> Sent:
         """Sends them one after the other. Raises EngineError for what cannot be sent."""
         return self._digits.send(digits)
 

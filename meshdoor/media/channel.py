@@ -26,6 +26,8 @@ from meshdoor.rtp.srtp_keys import MasterKey
 
 SILENCE = 3.0  # s; ours
 
+Sent = asyncio.Future[None]
+
 
 class Sender(Protocol):
     """What brings the packets of a channel: a sink at an outlet."""
@@ -38,7 +40,7 @@ class Sender(Protocol):
 
     def packets_requested(self, numbers: tuple[int, ...], now: float) -> None: ...
 
-    def dtmf(self, digits: str) -> asyncio.Future[None]:
+    def dtmf(self, digits: str) -> Sent:
         """Sends digits by `Channel.dtmf`: done when they have left, cancelled when they never will. Raises EngineError
         when that cannot be."""
         ...

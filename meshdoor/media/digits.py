@@ -7,13 +7,11 @@ from collections import deque
 from collections.abc import Callable
 
 from meshdoor.errors import EngineError, LocalProtocolError
-from meshdoor.media.channel import Channel
+from meshdoor.media.channel import Channel, Sent
 from meshdoor.rtp.dtmf import DURATION, TimedPayload, digit_payloads
 
 PAUSE = 0.1  # s between digits; ours
 MAX_DIGITS = 64  # that wait; ours
-
-Left = asyncio.Future[None]
 
 
 class DigitSender:
@@ -23,11 +21,11 @@ class DigitSender:
         self._channel = channel
         self._timestamp = timestamp
         self._loop = asyncio.get_running_loop()
-        self._waiting: deque[tuple[tuple[TimedPayload, ...], Left]] = deque()
-        self._leaving: Left | None = None
+        self._waiting: deque[tuple[tuple[TimedPayload, ...], Sent]] = deque()
+        self._leaving: Sent | None = None
         self._timers: list[asyncio.TimerHandle] = []
 
-    def send(self, digits: str) -> Left:
+    def send(self, digits: str) -> Sent:
         """Raises EngineError when the peer takes no digits, these are none, or too many wait. What it gives is done
         when the last of them has left, and cancelled when it never will."""
         plan = self._channel.plan
@@ -41,7 +39,7 @@ class DigitSender:
             raise EngineError(str(error)) from None
         if len(self._waiting) + len(payloads) > MAX_DIGITS:
             raise EngineError("too many digits at once")
-        left: list[Left] = [self._loop.create_future() for _ in payloads]
+        left: list[Sent] = [self._loop.create_future() for _ in payloads]
         self._waiting.extend(zip(payloads, left, strict=True))
         if not self._timers:
             self._next()

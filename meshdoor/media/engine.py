@@ -26,8 +26,7 @@ from meshdoor.errors import EngineError, LocalProtocolError, MeshdoorError
 from meshdoor.media import rehearsal
 from meshdoor.media.background import wait_for_workers
 from meshdoor.media.bundle import Bundle
-from meshdoor.media.channel import Channel, ChannelOwner
-from meshdoor.media.digits import Left
+from meshdoor.media.channel import Channel, ChannelOwner, Sent
 from meshdoor.media.leg import Leg, Studio
 from meshdoor.media.messages import (
     MAX_MESSAGE,
@@ -88,7 +87,7 @@ class Engine:
         self._tasks: set[asyncio.Task[None]] = set()
         self._webrtc: asyncio.Event | None = None  # set when it is loaded
         self._cname = os.urandom(6).hex()  # RFC 7022 §4.2: tells nothing of this host
-        self._handlers: dict[type, Callable[[Any], Answer | Left | None]] = {
+        self._handlers: dict[type, Callable[[Any], Answer | Sent | None]] = {
             Hello: self._hello,
             OpenLeg: self._open,
             StartLeg: self._start,
@@ -140,7 +139,7 @@ class Engine:
         self.close()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    def _answer(self, command: Message) -> Answer | Left | None:
+    def _answer(self, command: Message) -> Answer | Sent | None:
         """Whatever goes wrong in one command goes wrong for it alone."""
         try:
             handler = self._handlers.get(type(command))
@@ -358,7 +357,7 @@ class Engine:
             self._ticker = asyncio.get_running_loop().call_later(TICK, self._tick)
 
 
-def _left(left: Left) -> Answer:
+def _left(left: Sent) -> Answer:
     return Failed("the leg was closed before all had left") if left.cancelled() else Done()
 
 

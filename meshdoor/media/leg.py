@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Protocol
 
 from meshdoor.errors import EngineError
-from meshdoor.media.channel import Channel, Receiver, Sender
-from meshdoor.media.digits import Left
+from meshdoor.media.channel import Channel, Receiver, Sender, Sent
 from meshdoor.media.messages import StartLeg
 from meshdoor.media.plans import Gates, StreamPlan
 from meshdoor.media.reports import Event, LegOpened, LegStatistics
@@ -62,7 +61,7 @@ class Leg:
         self.audio.gate(sending=gates.microphone, receiving=gates.speaker)
         self.video.gate(sending=gates.picture, receiving=gates.picture)
 
-    def dtmf(self, digits: str) -> Left:
+    def dtmf(self, digits: str) -> Sent:
         """Sends digits, one after the other: done when they have left, cancelled when they never will. Raises
         EngineError when nothing is sent to the peer."""
         if self.audio.sender is None:

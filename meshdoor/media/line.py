@@ -8,8 +8,8 @@ from secrets import randbits
 
 from meshdoor.errors import EngineError
 from meshdoor.media.audio_receiver import carries
-from meshdoor.media.channel import Channel
-from meshdoor.media.digits import DigitSender, Left
+from meshdoor.media.channel import Channel, Sent
+from meshdoor.media.digits import DigitSender
 from meshdoor.media.outlet import Outlet
 from meshdoor.media.plans import StreamPlan
 from meshdoor.media.reports import DtmfReceived, Event
@@ -67,7 +67,7 @@ class LineSender:
     def gate(self, open_: bool) -> None:
         self._sink.gate(open_)
 
-    def dtmf(self, digits: str) -> Left:
+    def dtmf(self, digits: str) -> Sent:
         """Sends them one after the other. Raises EngineError for what cannot be sent."""
         return self._digits.send(digits)
 

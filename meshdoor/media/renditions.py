@@ -7,8 +7,7 @@ from collections.abc import Callable
 
 from meshdoor.errors import EngineError
 from meshdoor.media.adapting import LinkClass
-from meshdoor.media.channel import Channel
-from meshdoor.media.digits import Left
+from meshdoor.media.channel import Channel, Sent
 from meshdoor.media.sink import Sink
 from meshdoor.media.video_stream import VideoStream
 from meshdoor.rtp.session import Measured
@@ -72,7 +71,7 @@ class VideoSender:
     def packets_requested(self, numbers: tuple[int, ...], now: float) -> None:
         self._stream.outlet.resend(self._sink, numbers, now)
 
-    def dtmf(self, digits: str) -> Left:
+    def dtmf(self, digits: str) -> Sent:
         raise EngineError("digits go with sound")
 
     def close(self) -> None:

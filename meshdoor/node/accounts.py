@@ -99,7 +99,7 @@ class Accounts:
 
     async def take(self, desk: Desk, wanted: Wanted, user: str, secret: str) -> Json:
         """An account that was somewhere else, under the name and the secret that its client has. Raises UserError."""
-        if user in self._accounts and self._member(self._accounts[user]) is not None:
+        if self._is_taken(user):
             raise Refused(f"there is an account {user} already")
         member = await self._keep(desk, Identity.generate(), wanted, (user, secret))
         return {"joined": member.name, "id": member.device_id, "user": user}
@@ -108,7 +108,7 @@ class Accounts:
         """Raises UserError where `secure` would be of no use."""
         if not user:
             raise UserError("a client with a secret has a user name", "for example: sip:kitchen@192.168.1.30")
-        if self._ha1(user, ALGORITHMS[0]) is not None:
+        if self._is_taken(user):
             raise Refused(f"there is an account {user} already", "give it another user")
 
     async def secure(self, key: bytes, user: str, keying: Keying) -> str:
@@ -204,6 +204,9 @@ class Accounts:
     def _ha1(self, user: str, algorithm: str) -> str | None:
         found = self._accounts.get(user)
         return None if found is None or self._member(found) is None else str(found[algorithm])
+
+    def _is_taken(self, user: str) -> bool:
+        return user in self._accounts and self._member(self._accounts[user]) is not None
 
     def _member(self, account: Json) -> Member | None:
         return self._house.membership.roster.member(bytes.fromhex(account["key"]))

@@ -114,6 +114,15 @@ class Here:
     async def reached(self) -> None:
         await until(lambda: self.row() is not None and self.row().state == "ready")
 
+    async def talking(self) -> sip.IncomingInvite:
+        """The phone was adopted, and has answered a press."""
+        await self.adopt()
+        await self.reached()
+        invite = await self.press()
+        self.phone.accept(invite)
+        await self.phone.one(sip.Confirmed)
+        return invite
+
     async def press(self) -> sip.IncomingInvite:
         """Somebody pressed, and the phone shows the visitor."""
         self.gate.calls.ring()

@@ -66,11 +66,7 @@ async def test_a_client_declines_for_itself() -> None:
 
 async def test_requests_in_a_call_are_carried() -> None:
     async with here() as home:
-        await home.adopt()
-        await home.reached()
-        invite = await home.press()
-        home.phone.accept(invite)
-        await home.phone.one(sip.Confirmed)
+        invite = await home.talking()
         with home.phone.endpoint.acting() as now:
             invite.session.info(b"Signal=5\r\nDuration=160\r\n", "application/dtmf-relay", now)
         assert (await home.phone.one(sip.ResponseReceived)).response.status == 200
@@ -83,11 +79,7 @@ async def test_requests_in_a_call_are_carried() -> None:
 
 async def test_another_offer_in_a_call_is_carried_and_so_is_its_answer() -> None:
     async with here() as home:
-        await home.adopt()
-        await home.reached()
-        invite = await home.press()
-        home.phone.accept(invite)
-        await home.phone.one(sip.Confirmed)
+        invite = await home.talking()
         said = SessionDescription.parse(invite.session.local_body)
         with home.phone.endpoint.acting() as now:
             invite.session.reinvite(invite.session.local_body.replace(b"a=sendrecv", b"a=recvonly"), now)
@@ -120,11 +112,7 @@ async def test_the_visitor_leaves() -> None:
 
 async def test_a_revoked_client_is_cut_off_and_forgotten() -> None:
     async with here() as home:
-        await home.adopt()
-        await home.reached()
-        invite = await home.press()
-        home.phone.accept(invite)
-        await home.phone.one(sip.Confirmed)
+        await home.talking()
         home.desk.revoke("Tablet")
         await home.phone.one(sip.Ended)
         await until(lambda: home.row() is None)
