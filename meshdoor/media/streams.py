@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
+from contextlib import suppress
 from typing import cast
 
 import av
@@ -24,12 +25,16 @@ MIN_STEP = 0.001  # s between pictures of a camera that come all at once; two ma
 RTSP = {"rtsp_flags": "prefer_tcp", "fpsprobesize": "0"}
 # A device that gives nothing is not waited for in the kernel, where nobody could make an end of it.
 DEVICE = {"fflags": "+4"}  # AVFMT_FLAG_NONBLOCK, which has no name there
+MAX_BUFFERS = 256  # of a device; FFmpeg asks for no more
 MAX_KEY_FRAME_PERIOD = 2.0  # s: a file with rarer key frames is encoded again; ours
 MAX_LIVE_PERIOD = 5.0  # s: and so is a camera's stream; ours
 
 
 class _NoKeyFrames(Exception):
     """A stream that people cannot join as it is, or not soon."""
+
+
+Items = Generator[Picture | Coded, None, None]
 
 
 class StreamSource:
@@ -55,7 +60,7 @@ class StreamSource:
         self._stream.thread_type = "NONE"
         suits = not pictures_only and self._suits()
         self.passes_through = suits if pause is None else suits and self._has_key_frames()
-        self._items: Iterator[Picture | Coded] = self._coded() if self.passes_through else self._pictures()
+        self._items: Items = self._coded() if self.passes_through else self._pictures()
 
     def read(self) -> Picture | Coded:
         try:
@@ -72,7 +77,17 @@ class StreamSource:
         self._stopped = True
 
     def close(self) -> None:
+        self._items.close()
+        if self._is_device:
+            self._give_back()
         self._container.close()
+
+    def _give_back(self) -> None:
+        """What FFmpeg has read to know the stream, and nobody has fetched: see `_own`."""
+        packets = self._container.demux(self._stream)
+        with suppress(av.FFmpegError, StopIteration):
+            for _ in range(MAX_BUFFERS):
+                next(packets)
 
     def _suits(self) -> bool:
         """Whether peers can take the stream as it is: no picture waits for a later one. A file is to be constrained
@@ -102,7 +117,7 @@ class StreamSource:
         self._container.seek(0)
         self._stream.codec_context.flush_buffers()
 
-    def _coded(self) -> Iterator[Coded]:
+    def _coded(self) -> Items:
         """Parameter sets go before each key frame, and what is no picture is left out. Raises _NoKeyFrames where a
         decoder could begin, but no IDR picture is: who joins there would see nothing. And where a camera's key frames
         are rare."""
@@ -135,7 +150,7 @@ class StreamSource:
             self._again = packet, captured
             raise _NoKeyFrames
 
-    def _pictures(self) -> Iterator[Picture]:
+    def _pictures(self) -> Items:
         """From the first picture on with which a decoder can begin; a camera's broken ones are left out."""
         live, begun = self._pause is None, False
         for packet, captured in self._timed_packets():

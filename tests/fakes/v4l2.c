@@ -4,7 +4,8 @@
      formats      one a line: a fourcc, the width and the height that it has
      FOURCC-N     the frames of a format, N from 0, over and over
      control      "run", "stall" (it gives nothing), or "unplug" (the device is gone)
-   A frame comes every 33 ms. Reading is blocking or not, as the file was opened. */
+   A frame comes every 33 ms. Reading is blocking or not, as the file was opened. A buffer that is given back to a device
+   that was closed ends the process: by what FFmpeg does then, it might end, too, on some other day. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <errno.h>
@@ -180,6 +181,10 @@ int ioctl(int fd, unsigned long request, ...) {
 	va_start(more, request);
 	void *data = va_arg(more, void *);
 	va_end(more);
+	if ((uint32_t)request == VIDIOC_QBUF && fd != device.fd) {
+		fprintf(stderr, "a buffer was given back to a camera that is closed\n");
+		abort();
+	}
 	if (fd < 0 || fd != device.fd) {
 		int (*real)(int, unsigned long, ...) = dlsym(RTLD_NEXT, "ioctl");
 		return real(fd, request, data);

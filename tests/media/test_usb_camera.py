@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, closing
 from itertools import pairwise
@@ -17,10 +20,21 @@ from meshdoor.settings.camera import CameraConfig
 from tests.fakes import usb
 from tests.fakes.usb import UsbCamera
 from tests.media.peer import Peer
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.skipif(usb.compiler() is None, reason="needs a C compiler and linux/videodev2.h")
 
 VIDEO = VideoFormat(320, 192, 30, 1_000_000)
+
+LOOK = f"""
+from meshdoor.media.plans import VideoFormat
+from meshdoor.media.streams import open_device
+
+source = open_device({UsbCamera.path!r}, VideoFormat(320, 192, 30, 1_000_000))
+for _ in range({{pictures}}):
+    source.read()
+source.close()
+"""
 
 
 class Door:
@@ -76,6 +90,17 @@ async def test_every_format_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert door.told == [("ok", "")]
         key_frames = (await door.engine.statistics()).key_frames
         assert (key_frames > 1) == (code == "H264")  # those of the camera, which nobody asked for
+
+
+@pytest.mark.parametrize("pictures", [0, 1, 5])
+@pytest.mark.parametrize("code", ["YUYV", "MJPG", "H264"])
+def test_all_that_it_gave_is_given_back_before_it_is_closed(tmp_path: Path, code: str, pictures: int) -> None:
+    camera = UsbCamera(tmp_path / "usb", code)
+    look = [sys.executable, "-c", LOOK.format(pictures=pictures)]
+    done = subprocess.run(
+        look, env={**os.environ, **camera.environment}, stderr=subprocess.PIPE, timeout=PATIENCE, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
 
 
 async def test_the_format_that_costs_least_is_taken(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
