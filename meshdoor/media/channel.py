@@ -25,6 +25,7 @@ from meshdoor.rtp.srtp import Protector, Unprotector, protector, unprotector
 from meshdoor.rtp.srtp_keys import MasterKey
 
 SILENCE = 3.0  # s; ours
+FIRST = 10.0  # s, before the first packet: the peer's media engine may still start; ours
 
 Sent = asyncio.Future[None]
 
@@ -104,6 +105,7 @@ class Channel:
         self._reading = False
         self._heard = self._started = 0.0
         self._silent = False
+        self._patience = FIRST
         self._refused = self._key_frames_requested = 0
         self._measured = Measured(None, 0.0, 0, 0.0)
 
@@ -162,7 +164,7 @@ class Channel:
         if report is not None:
             self._send_rtcp(report)
         expected = self.plan is not None and self.plan.receives
-        if expected and not self._silent and now - self._heard >= SILENCE:
+        if expected and not self._silent and now - self._heard >= self._patience:
             self._silent = True
             self.owner.emit(RtpSilence(self.owner.leg, self.owner.media, now - self._heard))
 
@@ -262,15 +264,18 @@ class Channel:
         if is_rtcp(data):
             unprotect = self._unprotector if self._rtcp is None else self._rtcp[1]
             self._session.receive_rtcp(unprotect.unprotect_rtcp(data), now)
-            self._heard, self._silent = now, False
+            self._hears(now)
             self._handle_feedback(now)
             return
         packet = RtpPacket.parse(self._unprotector.unprotect(data))
         self._session.received(packet, now)
         self._path.authenticated(address)
-        self._heard, self._silent = now, False
+        self._hears(now)
         if self.receiver is not None:
             self.receiver.receive(packet, now)
+
+    def _hears(self, now: float) -> None:
+        self._heard, self._silent, self._patience = now, False, SILENCE
 
     def _handle_feedback(self, now: float) -> None:
         while (event := self._session.next_event()) is not None:

@@ -108,6 +108,10 @@ class Engine:
         with suppress(asyncio.CancelledError):
             await self._runner
 
+    @property
+    def is_ready(self) -> bool:
+        return self._ready.is_set()
+
     async def wait_ready(self) -> None:
         await self._ready.wait()
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -97,12 +98,10 @@ class Desk(Protocol):
 
 async def engine_is_there(desk: Desk) -> bool:
     """Whether it is, in a moment."""
-    try:
+    with suppress(TimeoutError):
         async with asyncio.timeout(ENGINE_PATIENCE):
             await desk.engine.wait_ready()
-    except TimeoutError:
-        return False
-    return True
+    return desk.engine.is_ready
 
 
 async def open_leg(desk: Desk, leg: str, local: str, dtls: bool, client: Client | None = None) -> LegOpened:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Final
 
-from meshdoor.calls.clients import Client
+from meshdoor.calls.clients import Client, Keying
 from meshdoor.errors import EngineError, SdpError
 from meshdoor.media.engine_client import Engine
 from meshdoor.media.plans import Gates
 from meshdoor.media.reports import LegOpened, LegStatistics
+from meshdoor.media.reservation import Reservation
 from meshdoor.node import journal, media_plan
 from meshdoor.node.calling import FAST, Desk, open_leg
 from meshdoor.node.media_plan import Able, Place, Streams
@@ -52,6 +53,7 @@ class Line:
     peer_host: str = ""
     local: str = ""
     opened: LegOpened | None = None
+    reservation: Reservation | None = None
     has_leg: bool = False
     flowing: Streams | None = None
     given_up: bool = False
@@ -63,14 +65,35 @@ class Line:
         return able if self.relayed is None else able_of(self.relayed.streams)._replace(plain=able.plain)
 
     async def open(self, desk: Desk, peer: bytes) -> None:
-        """The leg. Raises EngineError: without one it rings with nothing to see."""
+        """The leg; while there is no media engine, its ports: it is opened there when that comes. Raises EngineError:
+        without either it rings with nothing to see."""
         self.peer_host, self.client, self.browser = desk.address(peer), desk.client(peer), desk.is_browser(peer)
         self.local = media_plan.local_address(self.peer_host)
-        self.opened = await open_leg(desk, self.leg, self.local, self.browser, self.client)
-        self.has_leg = True
+        if not desk.engine.is_ready and self._can_be_told_before:
+            self._reserve()
+            return
+        try:
+            self.opened = await open_leg(desk, self.leg, self.local, self.browser, self.client)
+            self.has_leg = True
+        except EngineError:
+            if desk.engine.is_ready or not self._can_be_told_before:
+                raise
+            self._reserve()  # it died meanwhile
+
+    def _reserve(self) -> None:
+        self.reservation = Reservation(self.local)
+        self.opened = self.reservation.opened
+
+    @property
+    def _can_be_told_before(self) -> bool:
+        """Whether all that the peer is told of a leg is known before it is open."""
+        if self.browser or self.relayed is not None:
+            return False
+        return self.client is None or (self.client.keying is not Keying.DTLS and self.client.stun is None)
 
     async def reopen(self, engine: Engine) -> None:
-        """The same leg in another engine. Raises EngineError."""
+        """The same leg in another engine, or in the first one. Raises EngineError."""
+        self._free()
         await engine.open_leg(self.leg, self.local, self.opened)
         self.has_leg = True
 
@@ -143,6 +166,7 @@ class Line:
 
     async def close(self, engine: Engine) -> LegStatistics | None:
         """Nothing passes any more; what passed, if that is known."""
+        self._free()
         if not self.has_leg:
             return None
         self.has_leg = False
@@ -150,3 +174,8 @@ class Line:
             return await engine.close_leg(self.leg)
         except EngineError:
             return None
+
+    def _free(self) -> None:
+        if self.reservation is not None:
+            self.reservation.free()
+            self.reservation = None

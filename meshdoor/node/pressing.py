@@ -1,7 +1,8 @@
 """What a door does when somebody presses: it carries out what the fork of the press commands.
 
 The fork decides, SIP sessions and legs of the media engine obey; what these report goes back into the fork. A branch
-whose picture cannot be had (no media engine, no address) rings all the same.
+whose picture cannot be had rings all the same; while the media engine starts, it is told where the picture will come
+from.
 """
 
 from __future__ import annotations

@@ -216,6 +216,7 @@ async def desks(*members: Member, rings_for: float = 45.0) -> AsyncIterator[tupl
         for each in made:
             each.fake.broken = False
             each.fake.slow.set()
+            each.fake.there.set()
             each.pressing.hang_up()
             each.answering.hang_up()
         await until(lambda: not any(each.pressing.press or each.answering.visits() for each in made))

@@ -36,19 +36,27 @@ ICE = IceDescription("ours", "p" * 22, "sha-256 " + ":".join(["AB"] * 32), (CAND
 
 
 class FakeEngine:
-    """Takes notes of what its legs are told. While it is `broken` it does nothing; `slow` holds its answers back."""
+    """Takes notes of what its legs are told. While it is `broken` it does nothing; `slow` holds its answers back, and
+    until it is `there` it can be asked nothing."""
 
     def __init__(self) -> None:
         self.broken = False
         self.slow = asyncio.Event()
         self.slow.set()
+        self.there = asyncio.Event()
+        self.there.set()
         self.legs: dict[str, list[StartLeg | Gates]] = {}
         self.closed: list[str] = []
         self.digits: list[tuple[str, str]] = []
         self._port = 40000
 
+    @property
+    def is_ready(self) -> bool:
+        return self.there.is_set()
+
     async def wait_ready(self) -> None:
         await self.slow.wait()
+        await self.there.wait()
 
     async def open_leg(self, leg: str, local: str) -> LegOpened:
         self._check()

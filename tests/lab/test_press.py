@@ -275,6 +275,25 @@ def test_a_media_engine_dies_while_it_rings(family: Family, node: str) -> None:
     family.hears("over", "kitchen", why="answered elsewhere")
 
 
+def test_the_doors_media_engine_still_starts(family: Family) -> None:
+    """As on a small Pi that was just switched on: it rings at once, and the picture comes when it can."""
+    host, pid = family.house["door"], family.door.process.pid
+    engine = host.run(["sh", "-c", STARTS_NO_ENGINE.format(pid=pid)]).stdout.strip()
+    try:
+        press = family.press()
+        for name in SCREENS:
+            family.hears("visitor", name)
+        family.ears.hear(0.3)
+        assert family.told("picture") == []
+    finally:
+        host.run(["kill", "-CONT", engine])
+    family.pictures(press)
+    family["hall"].ask("answer")
+    family.hears("sound", "door")
+    family.hears("sound", "hall")
+    family.hears("over", "kitchen", why="answered elsewhere")
+
+
 def test_nobody_is_there_and_one_comes(family: Family) -> None:
     for name in SCREENS:
         family[name].process.stop()
@@ -312,6 +331,17 @@ def kill(family: Family, name: str) -> float:
     died = time.monotonic()
     family[name].process.kill()
     return died
+
+
+# Kills the media engine of a node, and stops the one that is started then before it can do anything. Prints its id.
+STARTS_NO_ENGINE = """
+children=/proc/{pid}/task/{pid}/children
+old=$(cat $children)
+kill -9 $old
+until new=$(cat $children) && [ -n "$new" ] && [ "$new" != "$old" ]; do sleep 0.01; done
+kill -STOP $new
+echo $new
+"""
 
 
 def kill_engine(family: Family, name: str) -> None:

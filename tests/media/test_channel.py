@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from meshdoor.errors import EngineError
-from meshdoor.media.channel import SILENCE, Channel, ChannelOwner
+from meshdoor.media.channel import FIRST, SILENCE, Channel, ChannelOwner
 from meshdoor.media.datagrams import Datagrams
 from meshdoor.media.path import UdpPath
 from meshdoor.media.plans import Address
@@ -206,9 +206,17 @@ async def test_without_mux_rtcp_has_a_port_of_its_own(rig: Rig) -> None:
     other.close()
 
 
-async def test_silence_is_told_once(rig: Rig) -> None:
+@pytest.mark.parametrize("heard", [True, False])
+async def test_silence_is_told_once(rig: Rig, heard: bool) -> None:
+    """Of a peer that has never said anything, later: its media engine may still start."""
     rig.start()
-    rig.now += SILENCE - 0.1
+    if heard:
+        rig.push()
+        await rig.peer.until(lambda: rig.peer.packets)
+        rig.peer.send_rtcp(rig.peer.session.picture_loss())
+        await rig.peer.until(lambda: rig.channel.statistics().key_frames_requested)
+        rig.events.clear()
+    rig.now += (SILENCE if heard else FIRST) - 0.1
     rig.channel.tick(rig.now)
     assert rig.events == []
     rig.now += 0.2

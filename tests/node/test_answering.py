@@ -78,11 +78,11 @@ async def test_the_picture_comes_as_soon_as_the_engine_is_there(monkeypatch: pyt
     """On a screen that was just switched on."""
     monkeypatch.setattr(calling, "ENGINE_PATIENCE", 0.01)
     async with desks(HALL, DOOR) as (hall, door):
-        hall.fake.slow.clear()
+        hall.fake.there.clear()
         door.pressing.ring("p1", [HALL.key])
         await door.tells("step", step="provisional")
         assert not door.told("step", step="early")
-        hall.fake.slow.set()
+        hall.fake.there.set()
         await door.tells("step", step="early")
         await hall.leg("visit-1")
         assert hall.fake.gates("visit-1").picture
@@ -95,7 +95,7 @@ async def test_the_picture_comes_as_soon_as_the_engine_is_there(monkeypatch: pyt
 async def test_nobody_waits_for_an_engine_that_does_not_come(monkeypatch: pytest.MonkeyPatch, decision: str) -> None:
     monkeypatch.setattr(calling, "ENGINE_PATIENCE", 0.01)
     async with desks(HALL, DOOR) as (hall, door):
-        hall.fake.slow.clear()
+        hall.fake.there.clear()
         door.pressing.ring("p1", [HALL.key])
         await door.tells("step", step="provisional")
         if decision == "answer":

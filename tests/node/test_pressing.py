@@ -8,7 +8,10 @@ import logging
 import pytest
 
 from meshdoor.calls.fork import Outcome
+from meshdoor.errors import EngineError
+from meshdoor.media.datagrams import bind_pair
 from meshdoor.media.plans import Gates
+from meshdoor.media.reports import LegOpened
 from meshdoor.mesh.frames import State as Busy
 from meshdoor.node.press import Press
 from meshdoor.node.pressing import EARLY, TALK
@@ -215,6 +218,63 @@ async def test_an_engine_that_dies_goes_on_where_it_was() -> None:
         assert (after.audio, after.video, after.gates) == (before.audio, before.video, TALK)
         assert door.fake.reopened == ["p1-1"]
         assert hall.fake.gates("visit-1").microphone
+
+
+@pytest.mark.parametrize("early", [True, False])
+async def test_the_picture_comes_as_soon_as_the_doors_engine_is_there(early: bool) -> None:
+    """Of a door that was just switched on. Who answers meanwhile is heard then, too."""
+    async with desks(DOOR, HALL) as (door, hall):
+        door.fake.there.clear()
+        door.pressing.ring("p1", [HALL.key])
+        await hall.leg("visit-1")
+        assert not door.fake.legs
+        if early:
+            hall.answering.answer()
+            await door.tells("step", step="answered")
+        door.fake.there.set()
+        door.pressing.engine_back()
+        await door.leg("p1-1")
+        assert door.fake.gates("p1-1") == (TALK if early else EARLY)
+        there, here = hall.fake.plan("visit-1"), door.fake.plan("p1-1")
+        assert there.video is not None
+        assert here.video is not None
+        assert (there.video.rx_key, there.video.direction) == (here.video.tx_key, "recvonly")
+        assert here.video.direction == "sendonly"
+
+
+async def test_an_engine_that_dies_of_the_press(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of a camera that wakes up."""
+    async with desks(DOOR, HALL) as (door, hall):
+        open_leg = door.fake.open_leg
+
+        async def die(leg: str, local: str) -> LegOpened:
+            monkeypatch.setattr(door.fake, "open_leg", open_leg)
+            door.fake.there.clear()
+            raise EngineError("the media engine died")
+
+        monkeypatch.setattr(door.fake, "open_leg", die)
+        door.pressing.ring("p1", [HALL.key])
+        await hall.leg("visit-1")
+        door.fake.there.set()
+        door.pressing.engine_back()
+        await door.leg("p1-1")
+        assert door.fake.gates("p1-1") == EARLY
+
+
+async def test_a_press_that_ends_before_the_engine_is_there_keeps_no_port() -> None:
+    async with desks(DOOR, HALL) as (door, hall):
+        door.fake.there.clear()
+        press = door.pressing.ring("p1", [HALL.key])
+        await hall.leg("visit-1")
+        line = press.lines[1]
+        assert line.opened is not None
+        port = line.opened.video_port
+        with pytest.raises(EngineError):
+            bind_pair("127.0.0.1", port)
+        door.pressing.hang_up()
+        await until(lambda: line.reservation is None)
+        for each in bind_pair("127.0.0.1", port):
+            each.close()
 
 
 async def test_an_engine_that_dies_again_leaves_it_dark(caplog: pytest.LogCaptureFixture) -> None:
