@@ -17,17 +17,15 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from contextlib import suppress
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from meshdoor.errors import EngineError, LocalProtocolError, MeshdoorError
 from meshdoor.media import rehearsal
 from meshdoor.media.background import wait_for_workers
-from meshdoor.media.bundle import Bundle
-from meshdoor.media.channel import Channel, ChannelOwner, Sent
+from meshdoor.media.channel import Sent
 from meshdoor.media.leg import Leg, Studio
+from meshdoor.media.leg_maker import LegMaker
 from meshdoor.media.messages import (
     MAX_MESSAGE,
     SOUNDS,
@@ -52,13 +50,9 @@ from meshdoor.media.messages import (
     encode,
 )
 from meshdoor.media.outbox import Outbox
-from meshdoor.media.path import Path as Way
-from meshdoor.media.path import UdpPath
-from meshdoor.media.plans import AUDIO, VIDEO, Address
 from meshdoor.media.relay import Relay
-from meshdoor.media.reports import Answer, Done, EngineStatistics, Event, Failed, LegOpened, LegStatistics, Ready, Seen
+from meshdoor.media.reports import Answer, Done, EngineStatistics, Event, Failed, LegOpened, LegStatistics, Ready
 from meshdoor.media.studio import NodeStudio
-from meshdoor.media.stun_path import StunPath
 from meshdoor.media.webrtc_leg import WebrtcLeg
 
 if TYPE_CHECKING:
@@ -69,6 +63,7 @@ log = logging.getLogger(__name__)
 MAX_LEGS = 256  # ours
 TICK = 0.1  # s between looks at what is due in each leg; ours
 STATISTICS_INTERVAL = 5.0  # s; ours
+NO_HELLO = "the first command is Hello"
 FINISH_TIMEOUT = 1.5  # s for files to be written at the end; ours
 
 
@@ -79,14 +74,13 @@ class Engine:
         self._send = send
         self._clock = clock
         self._studio: NodeStudio | None = None
+        self._maker: LegMaker | None = None
         self._legs: dict[str, Leg] = {}
         self._relays: dict[str, Relay] = {}  # by the leg that is the source
         self._ticker: asyncio.TimerHandle | None = None
         self._next_statistics = 0.0
         self._opening: dict[str, asyncio.Task[None]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._webrtc: asyncio.Event | None = None  # set when it is loaded
-        self._cname = os.urandom(6).hex()  # RFC 7022 §4.2: tells nothing of this host
         self._handlers: dict[type, Callable[[Any], Answer | Sent | None]] = {
             Hello: self._hello,
             OpenLeg: self._open,
@@ -153,8 +147,7 @@ class Engine:
         """Opening a leg to a browser, or beyond a NAT, takes a while, in which it may be closed."""
         answer: Answer
         try:
-            opened = self._open_webrtc(command) if command.stun is None else self._open_seen(command, command.stun)
-            answer = await opened
+            answer = self._keep(await self._new.later(command))
         except asyncio.CancelledError:
             answer = Failed(f"leg {command.leg} was closed")
         except Exception as error:
@@ -172,8 +165,14 @@ class Engine:
     @property
     def _devices(self) -> NodeStudio:
         if self._studio is None:
-            raise EngineError("the first command is Hello")
+            raise EngineError(NO_HELLO)
         return self._studio
+
+    @property
+    def _new(self) -> LegMaker:
+        if self._maker is None:
+            raise EngineError(NO_HELLO)
+        return self._maker
 
     @property
     def _wall(self) -> Wall:
@@ -191,19 +190,12 @@ class Engine:
         if self._studio is not None:
             raise EngineError("Hello was said before")
         self._studio = NodeStudio(hello, self.emit)
+        self._maker = LegMaker(self._studio, self.emit)
         rehearsal.begin(hello.video)
         return Ready(os.getpid())
 
     def _load(self, command: Prepare) -> None:
-        self._prepare()
-
-    def _prepare(self) -> asyncio.Event:
-        """Whether WebRTC is loaded; begins to load it."""
-        if self._webrtc is None:
-            loop, loaded = asyncio.get_running_loop(), asyncio.Event()
-            self._webrtc = loaded
-            rehearsal.load_webrtc(lambda: _tell(loop, loaded.set))
-        return self._webrtc
+        self._new.load_webrtc()
 
     def _check(self, name: str) -> None:
         if name in self._legs or name in self._opening:
@@ -214,72 +206,8 @@ class Engine:
     def _open(self, command: OpenLeg) -> LegOpened | None:
         """None for what takes a while, and is answered later."""
         self._check(command.leg)
-        if command.webrtc or command.stun is not None:
-            return None
-        return self._open_dtls(command) if command.dtls else self._open_udp(command)
-
-    def _open_udp(self, command: OpenLeg) -> LegOpened:
-        sound = UdpPath(command.local, command.audio_port)
-        try:
-            pictures = UdpPath(command.local, command.video_port)
-        except EngineError:
-            sound.close()
-            raise
-        return self._keep(self._made(command.leg, sound, pictures))
-
-    def _made(self, leg: str, sound: Way, pictures: Way) -> Leg:
-        return Leg(leg, *self._channels(leg, sound, pictures), self._devices, self.emit)
-
-    def _open_dtls(self, command: OpenLeg) -> LegOpened:
-        from meshdoor.media.dtls import Certificate
-        from meshdoor.media.dtls_leg import DtlsLeg, DtlsPath
-
-        certificate = Certificate()
-        sound = DtlsPath(command.local, 0, certificate)
-        try:
-            pictures = DtlsPath(command.local, 0, certificate)
-        except EngineError:
-            sound.close()
-            raise
-        channels = self._channels(command.leg, sound, pictures)
-        return self._keep(
-            DtlsLeg(command.leg, certificate, (sound, pictures), channels, (self._devices, self.emit))
-        )
-
-    async def _open_webrtc(self, command: OpenLeg) -> LegOpened:
-        await self._prepare().wait()
-        from meshdoor.media import webrtc
-
-        transport = await webrtc.Transport.open((command.local, *command.addresses), command.ice_servers)
-        bundle = Bundle(transport)
-        channels = self._channels(command.leg, bundle.audio, bundle.video)
-        return self._keep(WebrtcLeg(command.leg, transport, channels, self._devices, self.emit))
-
-    async def _open_seen(self, command: OpenLeg, server: Address) -> LegOpened:
-        """Where nobody says how it looks from outside, it may still be of use."""
-        paths: list[StunPath] = []
-        try:
-            paths.extend(StunPath(command.local, server) for _ in (AUDIO, VIDEO))
-            told = await asyncio.gather(*(path.learn() for path in paths), return_exceptions=True)
-        except BaseException as error:
-            for path in paths:
-                path.close()
-            if not isinstance(error, EngineError):
-                raise
-            log.warning("leg %s: %s", command.leg, error)
-            return self._open_udp(command)
-        seen = tuple(each for each in told if isinstance(each, Seen))
-        if len(seen) < len(paths):
-            log.warning("leg %s: %s", command.leg, next(each for each in told if not isinstance(each, Seen)))
-            seen = ()
-        return replace(self._keep(self._made(command.leg, *paths)), seen=seen)
-
-    def _channels(self, leg: str, sound: Way, pictures: Way) -> tuple[Channel, Channel]:
-        studio = self._devices
-        return (
-            Channel(ChannelOwner(leg, AUDIO, self.emit), sound, studio.audio_ssrc, self._cname),
-            Channel(ChannelOwner(leg, VIDEO, self.emit), pictures, studio.video_ssrc, self._cname),
-        )
+        leg = self._new.now(command)
+        return None if leg is None else self._keep(leg)
 
     def _keep(self, leg: Leg) -> LegOpened:
         self._legs[leg.name] = leg
@@ -366,12 +294,6 @@ def _failed(command: Message, error: Exception) -> Failed:
         return Failed(str(error))
     log.error("%s failed", type(command).__name__, exc_info=error)
     return Failed(f"{type(error).__name__}: {error}")
-
-
-def _tell(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:
-    """From a thread into the loop, which may be gone."""
-    with suppress(RuntimeError):
-        loop.call_soon_threadsafe(call)
 
 
 async def serve(port: socket.socket) -> None:

@@ -15,7 +15,7 @@ from meshdoor.errors import EngineError
 from meshdoor.media.channel import Channel, Receiver, Sender, Sent
 from meshdoor.media.messages import StartLeg
 from meshdoor.media.plans import Gates, StreamPlan
-from meshdoor.media.reports import Event, LegOpened, LegStatistics
+from meshdoor.media.reports import Event, LegOpened, LegStatistics, Seen
 
 Emit = Callable[[Event], None]
 
@@ -43,11 +43,12 @@ class Leg:
         self.audio = audio
         self.video = video
         self.studio = studio
+        self.seen: tuple[Seen, ...] = ()  # how audio and video look from outside, if that is known
         self._emit = emit
 
     @property
     def opened(self) -> LegOpened:
-        return LegOpened(self.audio.port, self.video.port, self.audio.ssrc, self.video.ssrc)
+        return LegOpened(self.audio.port, self.video.port, self.audio.ssrc, self.video.ssrc, seen=self.seen)
 
     def start(self, start: StartLeg) -> None:
         """A medium whose plan stays the same goes on undisturbed."""

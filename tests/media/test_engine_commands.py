@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from meshdoor.errors import EngineError
 from meshdoor.media import engine as module
 from meshdoor.media import stun_path
 from meshdoor.media.engine import Engine
@@ -28,7 +27,6 @@ from meshdoor.media.messages import (
     decode,
     encode,
 )
-from meshdoor.media.path import UdpPath
 from meshdoor.media.plans import Address, Gates, StreamPlan, VideoFormat
 from meshdoor.media.reports import Done, EngineStatistics, Failed, LegOpened, LegStatistics, Ready
 from tests.media.stun_server import SHIFT, StunServer
@@ -149,21 +147,6 @@ async def test_legs_are_bounded(bench: Bench, monkeypatch: pytest.MonkeyPatch) -
     bench.ask(HELLO)
     bench.ask(OpenLeg("b0", "127.0.0.1"))
     assert bench.ask(OpenLeg("b1", "127.0.0.1")) == Failed("1 legs are open")
-
-
-async def test_half_an_opened_leg_is_given_back(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    made: list[UdpPath] = []
-
-    def second_fails(local: str, port: int) -> UdpPath:
-        if made:
-            raise EngineError("no port is left")
-        made.append(UdpPath(local, port))
-        return made[0]
-
-    monkeypatch.setattr(module, "UdpPath", second_fails)
-    bench.ask(HELLO)
-    assert bench.ask(OpenLeg("b0", "127.0.0.1")) == Failed("no port is left")
-    assert bench.ask(CloseLeg("b0")) == Failed("there is no leg b0")
 
 
 async def test_junk_and_what_is_no_command(bench: Bench, caplog: pytest.LogCaptureFixture) -> None:
