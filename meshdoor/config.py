@@ -60,21 +60,18 @@ A file is TOML, found at `--config FILE`, else `config.toml` in the state direct
 
 from __future__ import annotations
 
-import dataclasses
-import difflib
 import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from types import NoneType
-from typing import Any, TypeVar, get_args, get_origin, get_type_hints
 from urllib.parse import unquote
 
 from meshdoor.errors import ConfigError
 from meshdoor.settings.camera import CameraConfig
 from meshdoor.settings.devices import DevicesConfig, OutputPin, check_once
 from meshdoor.settings.lock import check_relay
+from meshdoor.settings.reading import built
 from meshdoor.settings.screen import ScreenConfig
 from meshdoor.settings.sound import SoundConfig
 
@@ -87,8 +84,6 @@ _ICE = re.compile(
     r"(?P<scheme>stuns?|turns?):(?:(?P<user>[^:@\s]+):(?P<secret>[^@\s]+)@)?"
     r"(?P<where>(?:\[[0-9A-Fa-f:.]+\]|[\w.-]+)(?::\d{1,5})?(?:\?transport=(?:udp|tcp))?)"
 )
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,62 +319,9 @@ def read(path: Path) -> Config:
     except ValueError as error:
         raise ConfigError(f"{path}: not valid TOML: {error}") from error
     try:
-        return _build(Config, document, "")
+        return built(Config, document)
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}", error.hint) from error
-
-
-def _build(kind: type[T], table: Mapping[str, Any], prefix: str) -> T:
-    hints = get_type_hints(kind)
-    values: dict[str, Any] = {}
-    for key, value in table.items():
-        if key not in hints:
-            raise ConfigError(f"{prefix}{key}: no such setting", _suggestion(key, hints))
-        values[key] = _convert(hints[key], value, prefix + key)
-    return kind(**values)
-
-
-def _convert(kind: Any, value: Any, where: str) -> Any:
-    if dataclasses.is_dataclass(kind):
-        if not isinstance(value, Mapping):
-            raise ConfigError(f"{where}: must be a table")
-        return _build(kind, value, f"{where}.")  # type: ignore[arg-type]
-    if NoneType in get_args(kind):
-        (kind,) = (each for each in get_args(kind) if each is not NoneType)
-        return _convert(kind, value, where)
-    if get_origin(kind) is Mapping:
-        return _convert_table(kind, value, where)
-    if get_args(kind):
-        return _convert_list(get_args(kind)[0], value, where)
-    if kind is float and type(value) is int:
-        return float(value)
-    if type(value) is not kind:
-        raise ConfigError(f"{where}: must be {_WORDS[kind]}, not {value!r}")
-    return value
-
-
-def _convert_list(kind: Any, value: Any, where: str) -> tuple[Any, ...]:
-    if dataclasses.is_dataclass(kind):
-        if not isinstance(value, list):
-            raise ConfigError(f"{where}: must be a list of tables: [[{where}]]")
-        return tuple(_convert(kind, each, where) for each in value)
-    if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
-        raise ConfigError(f"{where}: must be a list of strings")
-    return tuple(value)
-
-
-def _convert_table(kind: Any, value: Any, where: str) -> dict[str, Any]:
-    if not isinstance(value, Mapping):
-        raise ConfigError(f"{where}: must be a table")
-    return {key: _convert(get_args(kind)[1], each, f"{where}.{key}") for key, each in value.items()}
-
-
-_WORDS = {str: "a string", int: "a whole number", float: "a number", bool: "true or false"}
-
-
-def _suggestion(key: str, known: Mapping[str, Any]) -> str:
-    close = difflib.get_close_matches(key, known, 1)
-    return f"did you mean {close[0]!r}?" if close else f"settings here: {', '.join(known)}"
 
 
 def _check_account(account: AccountConfig) -> None:
