@@ -15,9 +15,11 @@ from meshdoor.mesh.acceptor import Entrance
 from meshdoor.mesh.presence import Presence
 from meshdoor.ratelimit import KeyedRateLimit
 
-MAX_CONNECTIONS: Final = 64  # of those whom nobody knows yet
-MAX_OF_ONE: Final = 16  # of them from one address
-RATE: Final = (4.0, 40.0)  # new connections a second and at once, of one address
+# A browser makes about 18 connections to load the page where it does not know the certificate, and several phones may
+# have one address: behind a proxy, or an access point of its own network.
+MAX_CONNECTIONS: Final = 128  # of those whom nobody knows yet
+MAX_OF_ONE: Final = 64  # of them from one address
+RATE: Final = (10.0, 150.0)  # new connections a second and at once, of one address
 HANDSHAKE: Final = 5.0  # seconds for TLS
 SHUTDOWN: Final = 1.0  # seconds for its end
 

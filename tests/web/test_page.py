@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("playwright.async_api", reason="playwright is not installed")
 
-from playwright.async_api import Page, expect
+from playwright.async_api import Page, Route, expect
 
 from meshdoor.trust.grants import Result
 from tests.web.pages import CHROMIUM, FRONT, GARDEN, PageHouse, Stage, eventually, keep, stage
@@ -75,6 +75,31 @@ async def faults(page: Page) -> list[str]:
 def test_pages_are_looked_at_by_axe_core() -> None:
     if not AXE.exists():
         pytest.skip("axe-core is not installed: npm install in tests/web")
+
+
+@pytest.mark.parametrize("tries", [0, 3])
+async def test_a_file_that_does_not_come_is_asked_for_again(tmp_path: Path, tries: int) -> None:
+    """By the page, and after a few times by the person."""
+    lost: list[str] = []
+
+    async def lose_one(route: Route) -> None:
+        if lost:
+            await route.continue_()
+        else:
+            lost.append(route.request.url)
+            await route.abort()
+
+    async with stage(tmp_path) as scene:
+        page = scene.page
+        await page.add_init_script(f"sessionStorage.setItem('retries', {tries})")
+        await page.route("**/views/home.js", lose_one)
+        await page.goto(scene.house.invite("Alice"))
+        if tries:
+            await expect(page.get_by_text("This page did not load completely.")).to_be_visible()
+            await page.get_by_role("button", name="Load it again").click()
+        await expect(page.get_by_role("heading")).to_have_text("Welcome to Maple Street 5")
+        assert await page.evaluate("sessionStorage.getItem('retries')") is None
+        assert len(lost) == 1
 
 
 async def test_a_phone_joins_by_its_code(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import { Shell } from "./views/shell.js";
 import { t } from "./i18n/i18n.js";
 
 async function begin() {
+  globalThis.retries?.forget();
   const app = new App();
   if (!globalThis.RTCPeerConnection || !globalThis.crypto?.subtle || !globalThis.indexedDB) {
     fail(t("browser.old"), t("browser.old.text"));
