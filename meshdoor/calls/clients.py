@@ -4,7 +4,7 @@ Such a client is a member of role phone without a page. The node that knows it t
 of phones, what they need to make offers that it takes:
 
     {"media": "srtp"|"dtls"|"plain", "host": where its media is, "product": what it says that it is,
-     "transport": "udp"|"tcp"|"tls"|"wss"}
+     "transport": "udp"|"tcp"|"tls"|"wss", "preview"?: true}
 """
 
 from __future__ import annotations
@@ -61,13 +61,15 @@ QUIRKS: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Client:
-    """How a client is called. `host` is an address without scope. `stun` is the address of a server that says how
+    """How a client is called. `host` is an address without scope. `preview`: it answers by itself, to show who is
+    there; that is no answer of a person, who asks for sound both ways. `stun` is the address of a server that says how
     this node looks to it, which is nobody else's business."""
 
     keying: Keying
     host: str
     product: str = ""
     transport: str = "tls"  # of its SIP
+    preview: bool = False
     stun: tuple[str, int] | None = None
 
     @property
@@ -84,9 +86,10 @@ class Client:
         """What is peculiar about it."""
         return next(each for each in QUIRKS if re.search(each.product, self.product, re.IGNORECASE))
 
-    def note(self) -> dict[str, str]:
+    def note(self) -> dict[str, str | bool]:
         """As it is told to other nodes."""
-        return {"media": str(self.keying), "host": self.host, "product": self.product, "transport": self.transport}
+        how = {"media": str(self.keying), "host": self.host, "product": self.product, "transport": self.transport}
+        return how | ({"preview": True} if self.preview else {})
 
     @classmethod
     def read(cls, document: object) -> Client:
@@ -102,4 +105,4 @@ class Client:
             raise RemoteProtocolError("a SIP client with too long a name")
         if not isinstance(transport, str) or transport not in TRANSPORTS:
             raise RemoteProtocolError("a SIP client that is reached by unknown means")
-        return cls(keying, host, product, transport)
+        return cls(keying, host, product, transport, preview=given.get("preview") is True)

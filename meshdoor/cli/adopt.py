@@ -45,6 +45,11 @@ def register(verbs: Subparsers[argparse.ArgumentParser], common: argparse.Argume
         action="store_true",
         help="it proves who it is by a secret that is made now: a door has to, a phone may call and write to doors",
     )
+    parser.add_argument(
+        "--preview",
+        action="store_true",
+        help="of a phone: it answers by itself to show who is there; nobody has answered before it asks for sound",
+    )
     parser.add_argument("--permissions", metavar="LIST", help="what it may, of view,talk,open (default view,talk,open)")
     parser.add_argument("--json", action="store_true", help="one JSON document")
     parser.set_defaults(run=adopt)
@@ -63,6 +68,7 @@ def adopt(options: argparse.Namespace) -> int:
             media=options.media,
             permissions=permissions,
             digest=options.digest,
+            preview=options.preview,
         )
     if options.json:
         print_json(answer)
@@ -76,6 +82,8 @@ def adopt(options: argparse.Namespace) -> int:
 
 def adopt_door(options: argparse.Namespace) -> int:
     """A door station that calls this node."""
+    if options.preview:
+        raise UserError("a door is shown no visitor", "--preview is of a phone")
     code = None if options.code_file is None else read_code(options.code_file)
     with client(options, timeout=30.0) as node:
         answer = node.call(

@@ -3,7 +3,8 @@
 This node makes a key for each, which is the member's name; what it signs with that is up to `openers`. The others know
 what the roster says and, from the note on phones, how it is to be called; the address stays here, in `adopted.json`:
 
-    {KEY: {"uri": "sip:kitchen@192.168.1.30;transport=tcp", "media": "srtp"|"dtls"|"plain", "certificate"?: hex of DER}}
+    {KEY: {"uri": "sip:kitchen@192.168.1.30;transport=tcp", "media": "srtp"|"dtls"|"plain", "certificate"?: hex of DER,
+           "preview"?: true}}
 
 Whether it is there is asked by OPTIONS (RFC 3261 §11), which every user agent answers.
 """
@@ -78,11 +79,13 @@ class Lines(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a client is, and how it is spoken to. `certificate` (DER) is the one that it has over TLS."""
+    """Where a client is, and how it is spoken to. `certificate` (DER) is the one that it has over TLS. `preview`: see
+    `clients.Client`."""
 
     uri: SipUri
     keying: Keying
     certificate: bytes = b""
+    preview: bool = False
 
     @classmethod
     def read(cls, stored: Json) -> Place:
@@ -90,10 +93,12 @@ class Place:
         if not isinstance(stored, dict):
             raise ValueError("no table")
         certificate = bytes.fromhex(str(stored.get("certificate", "")))
-        return cls(SipUri.parse(str(stored.get("uri"))), Keying(str(stored.get("media"))), certificate)
+        uri, preview = SipUri.parse(str(stored.get("uri"))), stored.get("preview") is True
+        return cls(uri, Keying(str(stored.get("media"))), certificate, preview)
 
     def stored(self) -> Json:
         table: dict[str, Json] = {"uri": str(self.uri), "media": str(self.keying)}
+        table |= {"preview": True} if self.preview else {}
         return table | ({"certificate": self.certificate.hex()} if self.certificate else {})
 
     @property
@@ -128,6 +133,7 @@ class Adopted:
         async def adopt(args: Args) -> Json:
             permissions = args.texts("permissions") if args.has("permissions") else None
             place, proof = await described(args), secrets if args.flag("digest") else None
+            place = replace(place, preview=args.flag("preview"))
             return await self.adopt(desk, place, args.text("name"), permissions, proof)
 
         return {"adopt": checked(adopt)}
@@ -206,7 +212,7 @@ class Adopted:
         with contextlib.suppress(AttachError, NotFound, ConfigError):
             target = await self._target(place)
             host = target.flow.host
-            client = Client(place.keying, host, product, place.transport)
+            client = Client(place.keying, host, product, place.transport, place.preview)
             self._lines.attachments.place(key, client, place.uri, target.flow)
             if before is None:
                 journal.say("client", f"{self._name(key)} is there ({product or 'no name'})", member=self._name(key))

@@ -8,16 +8,18 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
 from meshdoor.calls import plan
 from meshdoor.calls.hosts import host_of, user_of
-from meshdoor.errors import LocalProtocolError, SipError
+from meshdoor.errors import LocalProtocolError, SdpError, SipError
 from meshdoor.mesh.frames import State as Busy
 from meshdoor.node import journal
 from meshdoor.node.attachments import Attachments
 from meshdoor.node.calling import Desk
+from meshdoor.node.media_plan import wants_sound_both_ways
 from meshdoor.sip import events as sip
 from meshdoor.sip.dtmf import DtmfInfo
 from meshdoor.sip.flow import Target
@@ -41,11 +43,13 @@ CARRIED: Final = frozenset({"INFO", "MESSAGE"})
 
 @dataclass(frozen=True, slots=True)
 class Ends:
-    """Whose call it is: the keys of the client and of the other member, and whether the client was called."""
+    """Whose call it is: the keys of the client and of the other member, whether the client was called, and whether it
+    answers before a person has."""
 
     client: bytes
     member: bytes
     called: bool
+    previews: bool = False
 
 
 def nobody_listens(bridge: Bridge, digit: str) -> bool:
@@ -61,6 +65,7 @@ class Bridge:
         self.far = far
         self.client = ends.client
         self.member = ends.member
+        self.previewed = ends.previews  # until sound is agreed on both ways
         self.of_client: Session = far if ends.called else near
         self.offered: dict[Session, IncomingOffer] = {}  # by the session that carries it on
         near.context = far.context = self
@@ -80,7 +85,12 @@ class Bridge:
         """What the client does."""
         if self.over:
             return Busy.FREE
-        return Busy.IN_CALL if self.far.phase is Phase.CONFIRMED else Busy.RINGING
+        return Busy.IN_CALL if self.far.phase is Phase.CONFIRMED and not self.previewed else Busy.RINGING
+
+    def agreed(self, body: bytes) -> None:
+        """What the client says of the media."""
+        with suppress(SdpError):
+            self.previewed = self.previewed and not wants_sound_both_ways(body)
 
     def other(self, session: Session) -> UasSession | UacSession:
         """The other one of the two."""
@@ -104,7 +114,8 @@ class Bridges:
             event.session.reject(status or UNAVAILABLE, self._desk.now())
             return
         name = NameAddr(caller.name, SipUri("sip", user_of(caller.name), None, found.flow.local[0].partition("%")[0]))
-        self._join(event, Target(found.uri, found.flow, caller=name), Ends(callee.key, caller.key, called=True))
+        ends = Ends(callee.key, caller.key, called=True, previews=found.client is not None and found.client.preview)
+        self._join(event, Target(found.uri, found.flow, caller=name), ends)
 
     def from_client(self, event: sip.IncomingInvite, caller: Member, callee: Member) -> None:
         """A client, who has proven that it is a member, calls one."""
@@ -191,11 +202,12 @@ class Bridges:
                 if response.status > 100 and not response.body:
                     bridge.near.provisional(180, b"", now)
             case sip.Answered(body=body):
+                bridge.agreed(body)
                 bridge.near.accept(body, now)
             case sip.OfferReceived(session=session, offer=offer):
                 self._offered(bridge, session, offer, now)
             case sip.AnswerReceived(session=session) | sip.OfferRejected(session=session):
-                self._decided(event, bridge.offered.pop(session, None), now)
+                self._decided(event, bridge, now)
             case sip.OfferWithdrawn(session=session):
                 bridge.offered.pop(bridge.other(session), None)
             case sip.FlowLost(session=session):
@@ -216,13 +228,13 @@ class Bridges:
         else:
             bridge.offered[other] = offer
 
-    def _decided(
-        self, event: sip.AnswerReceived | sip.OfferRejected, offer: IncomingOffer | None, now: float
-    ) -> None:
+    def _decided(self, event: sip.AnswerReceived | sip.OfferRejected, bridge: Bridge, now: float) -> None:
         """What came of an offer that was carried on."""
+        offer = bridge.offered.pop(event.session, None)
         if offer is None:
             return
         if isinstance(event, sip.AnswerReceived):
+            bridge.agreed(event.body if event.session is bridge.of_client else offer.body)
             offer.answer(event.body, now)
         else:
             offer.refuse(_passed_on(event.response), now)

@@ -64,6 +64,17 @@ class Line:
         able = media_plan.able_for(self.client)
         return able if self.relayed is None else able_of(self.relayed.streams)._replace(plain=able.plain)
 
+    @property
+    def previews(self) -> bool:
+        """Does it answer before a person has?"""
+        return self.client is not None and self.client.preview
+
+    @property
+    def is_spoken_on(self) -> bool:
+        """Is it agreed on that sound comes from there?"""
+        audio = None if self.streams is None else self.streams.audio
+        return audio is not None and audio.receives
+
     async def open(self, desk: Desk, peer: bytes) -> None:
         """The leg; while there is no media engine, its ports: it is opened there when that comes. Raises EngineError:
         without either it rings with nothing to see."""
@@ -99,7 +110,8 @@ class Line:
 
     def invite(self, desk: Desk, target: Target, press: str) -> None:
         """Make the offer, and send it."""
-        self.plan = media_plan.offer(self.local, self.opened, client=self.client)
+        wish = media_plan.PREVIEW if self.previews else media_plan.PRESSED
+        self.plan = media_plan.offer(self.local, self.opened, wish, self.client)
         headers = self._told(press)
         if self.relayed is not None:
             self.plan = narrowed(self.plan, self.relayed.streams)

@@ -90,6 +90,7 @@ def able_for(client: Client | None) -> Able:
 
 
 PRESSED = Wish(Direction.SENDRECV, Direction.SENDONLY)  # a door that rings
+PREVIEW = Wish(Direction.SENDONLY, Direction.SENDONLY)  # the same, to who answers before a person has
 RUNG = Wish(Direction.SENDRECV, Direction.RECVONLY)
 
 
@@ -196,7 +197,7 @@ def makes_keys_by_dtls(body: bytes) -> bool:
 
 
 def wants_sound_both_ways(body: bytes) -> bool:
-    """Does this offer of the other side want to hear and be heard? Raises SdpError."""
+    """Does the other side want to hear and be heard, by this description of it? Raises SdpError."""
     said = SessionDescription.parse(body)
     directions = [remote_direction(said, media) for media in said.media if media.kind == "audio" and media.port]
     return Direction.SENDRECV in directions

@@ -128,7 +128,7 @@ class Outsiders:
         plain = party.account is not None and party.account.config.media == "plain"
         host = target.flow.host
         keying, stun = Keying.PLAIN if plain else Keying.SRTP, None if party.account is None else party.account.stun
-        return Client(keying, host, "", target.flow.transport.lower(), stun)
+        return Client(keying, host, "", target.flow.transport.lower(), stun=stun)
 
     def member(self, uri: SipUri) -> Member:
         """Somebody outside, as one who may talk."""

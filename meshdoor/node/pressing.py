@@ -190,29 +190,42 @@ class Pressing:
                     self._feed(press, lambda fork, now: fork.provisional(number, now))
             case sip.Answered(body=body):
                 line.agree(body)  # that of another than who was shown, where somebody forks again
-                self._feed(press, lambda fork, now: fork.answered(number, now))
-                self._tell_answered(press, number)
+                if _is_previewed(press, number):
+                    self._feed(press, lambda fork, now: fork.early(number, now))
+                else:
+                    self._won(press, number)
             case sip.OfferReceived(offer=offer):
                 if line.answer(offer, self._desk.now()):
-                    self._desk.spawn(line.start(self._desk.engine, _gates(press, number)))
+                    self._agreed_again(press, number)
             case sip.FlowLost(session=session):
                 if not session.over and number != press.winner:
                     session.abandon(self._desk.now())
             case sip.SessionOver():
                 self._over(press, number, event)
 
+    def _agreed_again(self, press: Press, number: int) -> None:
+        line = press.lines[number]
+        if _is_previewed(press, number) and line.is_spoken_on:
+            self._won(press, number)
+        self._desk.spawn(line.start(self._desk.engine, _gates(press, number)))
+
     def _over(self, press: Press, number: int, event: sip.SessionOver) -> None:
+        preview = press.lines[number].previews and number != press.winner
         match event:
             case sip.Rejected(response=response):
                 self._feed(press, lambda fork, now: fork.rejected(number, response.status, now))
             case sip.Cancelled():
                 self._feed(press, lambda fork, now: fork.rejected(number, 487, now))
+            case sip.Ended(remote=remote) if preview:  # a person there wants to see no more of it, or we have ended it
+                self._feed(press, lambda fork, now: fork.rejected(number, 603 if remote else 487, now))
             case sip.Ended(remote=True):
                 self._feed(press, lambda fork, now: fork.bye(number, now))
             case sip.Failed():
                 self._feed(press, lambda fork, now: fork.failed(number, Ending.UNREACHABLE, now))
 
-    def _tell_answered(self, press: Press, number: int) -> None:
+    def _won(self, press: Press, number: int) -> None:
+        """A person answered there; unless somebody else was faster."""
+        self._feed(press, lambda fork, now: fork.answered(number, now))
         if press.fork.winner is not None and press.fork.winner.number == number:
             for listener in self.answered:
                 listener(press, press.fork.winner.peer)
@@ -346,6 +359,11 @@ class Pressing:
     def _vanished(self, press: Press, key: bytes) -> None:
         if press is self._press and self._desk.target(key) is None:
             self._feed(press, lambda fork, now: fork.peer_vanished(key, now))
+
+
+def _is_previewed(press: Press, number: int) -> bool:
+    """Does it show the visitor, and nobody there has answered?"""
+    return press.lines[number].previews and press.fork.branches[number].rings
 
 
 def _gates(press: Press, number: int) -> Gates:

@@ -16,6 +16,8 @@ TABLET = Client(Keying.SRTP, "192.168.1.30", "Linphonec/5.1.65", "tcp")
 def test_a_client_is_told_of_and_read(keying: Keying) -> None:
     client = replace(TABLET, keying=keying, host="2001:db8::1")
     assert Client.read(client.note()) == client
+    previewing = replace(client, preview=True)
+    assert Client.read(previewing.note()) == previewing
 
 
 @pytest.mark.parametrize(

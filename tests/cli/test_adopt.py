@@ -64,4 +64,12 @@ def test_a_phone_with_and_without_a_secret(node: FakeNode, run: Run, capsys: Cap
     assert ("They are shown once." in err) is digest
     assert "It does not answer now" in err
     asked = {"uri": "sip:kitchen@192.168.1.30", "name": "Tablet", "transport": None, "media": "srtp"}
-    assert node.asked == [("adopt", asked | {"permissions": ["view", "talk"], "digest": digest})]
+    more_asked = {"permissions": ["view", "talk"], "digest": digest, "preview": False}
+    assert node.asked == [("adopt", asked | more_asked)]
+
+
+def test_who_answers_by_itself(node: FakeNode, run: Run, capsys: Capture) -> None:
+    assert run("adopt", URI, "--name", "Panel", "--preview") == 0
+    assert node.asked[0][1]["preview"] is True
+    assert run("adopt", URI, "--name", "Gate", "--preview", "--role", "door") != 0
+    assert "--preview is of a phone" in capsys.readouterr().err

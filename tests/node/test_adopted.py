@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 import pytest
@@ -14,7 +16,7 @@ from meshdoor.sdp.description import SessionDescription
 from meshdoor.sip import events as sip
 from meshdoor.sip.flow import Flow
 from meshdoor.sip.uri import SipUri
-from tests.node.clients import HOST, Phone, engines, here
+from tests.node.clients import HOST, Here, Phone, engines, here
 from tests.patience import until
 
 __all__ = ["engines"]
@@ -62,6 +64,78 @@ async def test_a_client_declines_for_itself() -> None:
             invite.session.reject(603, now)
         await home.gate.tells("step", member="Tablet", step="ended", detail="declined")
         assert not home.hall.told("over")
+
+
+@asynccontextmanager
+async def previewing() -> AsyncIterator[tuple[Here, sip.IncomingInvite]]:
+    """A client that answers by itself shows the visitor, and the hall rings."""
+    async with here() as home:
+        await home.adopt(preview=True)
+        await home.reached()
+        home.gate.calls.ring()
+        invite = await home.phone.one(sip.IncomingInvite)
+        home.phone.accept(invite)
+        await home.gate.tells("step", member="Tablet", step="early")
+        await home.hall.tells("visitor")
+        assert home.row().state == "ringing"
+        assert not home.gate.told("step", step="answered")
+        yield home, invite
+
+
+async def ask_for_sound(home: Here, invite: sip.IncomingInvite) -> None:
+    said = SessionDescription.parse(invite.session.local_body)
+    assert said.media[0].attribute("recvonly") is not None
+    with home.phone.endpoint.acting() as now:
+        invite.session.reinvite(invite.session.local_body.replace(b"a=recvonly", b"a=sendrecv"), now)
+    again = SessionDescription.parse((await home.phone.one(sip.AnswerReceived)).body)
+    assert again.media[0].attribute("recvonly") is None
+
+
+async def test_a_preview_is_no_answer_and_who_asks_for_sound_has_answered() -> None:
+    async with previewing() as (home, invite):
+        await ask_for_sound(home, invite)
+        await home.hall.tells("over", why="answered elsewhere")
+        await home.gate.tells("step", member="Tablet", step="answered")
+        await until(lambda: home.row().state == "in_call")
+        with home.phone.endpoint.acting() as now:
+            invite.session.bye((), now)
+        await home.gate.tells("over", why="answered")
+
+
+async def test_a_preview_ends_when_somebody_else_answers() -> None:
+    async with previewing() as (home, _):
+        home.hall.calls.answer(None, None)
+        ended = await home.phone.one(sip.Ended)
+        assert str(ended.reasons[0]) == 'SIP;cause=200;text="Call completed elsewhere"'
+        await home.gate.tells("step", member="Tablet", step="ended", detail="answered elsewhere")
+        home.gate.calls.hang_up()
+        await home.gate.tells("over", why="answered")
+        await until(lambda: home.row().state == "ready")
+
+
+async def test_a_preview_ends_with_the_visitor() -> None:
+    async with previewing() as (home, _):
+        home.gate.calls.hang_up()
+        await home.phone.one(sip.Ended)
+        await home.gate.tells("over", why="cancelled")
+
+
+async def test_who_closes_a_preview_declines_for_itself() -> None:
+    async with previewing() as (home, invite):
+        with home.phone.endpoint.acting() as now:
+            invite.session.bye((), now)
+        await home.gate.tells("step", member="Tablet", step="ended", detail="declined")
+        assert not home.hall.told("over")
+        assert not home.gate.told("over")
+
+
+async def test_another_offer_that_wants_no_sound_is_no_answer() -> None:
+    async with previewing() as (home, invite):
+        with home.phone.endpoint.acting() as now:
+            invite.session.reinvite(invite.session.local_body, now)
+        await home.phone.one(sip.AnswerReceived)
+        assert home.row().state == "ringing"
+        assert not home.gate.told("step", step="answered")
 
 
 async def test_requests_in_a_call_are_carried() -> None:
