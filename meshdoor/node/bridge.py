@@ -77,8 +77,8 @@ class Bridge:
 
     @property
     def answered(self) -> bool:
-        """Did somebody answer, and is it on?"""
-        return self.far.phase is Phase.CONFIRMED and not self.near.over
+        """Did a person answer, and is it on?"""
+        return self.far.phase is Phase.CONFIRMED and not self.near.over and not self.previewed
 
     @property
     def busy(self) -> Busy:

@@ -68,6 +68,33 @@ def test_it_is_told_that_somebody_else_answered(family: Family) -> None:
         baresip.process.expect("Call completed elsewhere")
 
 
+@pytest.mark.parametrize(
+    ("media", "account"), [("plain", ""), ("srtp", "mediaenc=srtp-mand"), ("dtls", "mediaenc=dtls_srtp")]
+)
+def test_it_answers_by_itself_and_whoever_asks_for_sound_has_answered(family: Family, media: str, account: str) -> None:
+    """As door panels do that show a picture to who passes by: nobody else falls silent for that."""
+    baresip = Baresip(family.house["tablet"], account)
+    baresip.account = baresip.account.replace("answermode=early", "answermode=auto")
+    with baresip, adopted(family, "tablet", "tcp", media, preview=True):
+        family.pictures(family.press(), ("hall", "kitchen"))
+        family.hears("step", "door", step="early", member=TABLET)
+        assert baresip.shows() is not None
+        assert not family.told("step", "door", step="answered")
+        baresip.ask("hold")
+        baresip.ask("resume")
+        family.hears("step", "door", step="answered", member=TABLET)
+        family.hears("over", "kitchen", why="answered elsewhere")
+        wait_until(lambda: heard_at_door(family) == FREQUENCY)
+        baresip.ask("hangup")
+        family.hears("over", "door", why="answered")
+        family.calm()
+        family.press()
+        family.hears("step", "door", step="early", member=TABLET)
+        family["kitchen"].ask("answer")
+        family.hears("step", "door", step="ended", member=TABLET, detail="answered elsewhere")
+        baresip.process.expect("Call completed elsewhere")
+
+
 @pytest.mark.parametrize("media", ["srtp", "dtls"])
 def test_it_looks_through_the_door_with_keys_by_dtls(family: Family, media: str) -> None:
     """Whatever it is called with."""
