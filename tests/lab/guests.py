@@ -33,15 +33,16 @@ def home(*clients: str) -> Iterator[Family]:
 
 @contextmanager
 def adopted(
-    family: Family, host: str, transport: str, media: str, *permissions: str, digest: bool = False, preview: bool = False
+    family: Family, host: str, transport: str, media: str, *permissions: str, **more: bool
 ) -> Iterator[Json]:
-    """A client that is a member, and is one no more at the end. With a secret it is started after it has got it."""
+    """A client that is a member, and is one no more at the end; `more` is said of it. With a secret (`digest`) it is
+    started after it has got it."""
     hall, uri = family["hall"], f"sip:tablet@{family.house[host].ipv4}"
     may = list(permissions) or None
-    more = {"transport": transport, "media": media, "permissions": may, "digest": digest, "preview": preview}
-    answer = hall.ask("adopt", uri=uri, name=TABLET, **more)
+    how: dict[str, Json] = {"transport": transport, "media": media, "permissions": may}
+    answer = hall.ask("adopt", uri=uri, name=TABLET, **how, **more)
     try:
-        wait_until(lambda: digest or family.door.sees(TABLET))
+        wait_until(lambda: more.get("digest", False) or family.door.sees(TABLET))
         yield answer
     finally:
         family.calm()
