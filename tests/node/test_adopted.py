@@ -75,6 +75,7 @@ async def previewing() -> AsyncIterator[tuple[Here, sip.IncomingInvite]]:
         home.gate.calls.ring()
         invite = await home.phone.one(sip.IncomingInvite)
         home.phone.accept(invite)
+        await home.phone.one(sip.Confirmed)
         await home.gate.tells("step", member="Tablet", step="early")
         await home.hall.tells("visitor")
         assert home.row().state == "ringing"

@@ -30,6 +30,13 @@ class Script:
             return await self.reader.readline()
 
 
+def is_served(path: Path) -> bool:
+    """Does somebody listen there? The file is there a moment before."""
+    with socket.socket(socket.AF_UNIX) as sock:
+        sock.setblocking(False)
+        return sock.connect_ex(str(path)) == 0
+
+
 @asynccontextmanager
 async def script(path: Path | str) -> AsyncIterator[Script]:
     made = Script(*await asyncio.open_unix_connection(path))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -15,7 +14,7 @@ from meshdoor.errors import NotFound, Refused, UserError
 from meshdoor.node.dialling import MAX_MESSAGE, Dialling
 from meshdoor.node.pipe_part import MAX_REGISTERS, Registers, run_pipe
 from tests.node.test_calls import QUIET, Node, engines, services
-from tests.node.test_pipe import Script, script
+from tests.node.test_pipe import Script, is_served, script
 from tests.patience import until
 
 __all__ = ["engines"]
@@ -26,7 +25,7 @@ async def piped(node: Node, path: Path, **settings: object) -> AsyncIterator[Scr
     config = Config(**QUIET | settings)
     dialling = Dialling(config, node.house, node.calls)
     task = asyncio.create_task(run_pipe(str(path), dialling, node.calls.outsiders.open_account))
-    await until(lambda: path.name in os.listdir(path.parent))
+    await until(lambda: is_served(path))
     try:
         async with script(path) as button:
             yield button
