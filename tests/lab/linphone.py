@@ -23,9 +23,11 @@ from tests.lab.host import Host
 from tests.lab.nodes import wait_until
 from tests.lab.process import Process
 from tests.lab.protocol import LabError
+from tests.patience import PATIENCE
 
 MISSING = "" if shutil.which("linphonec") and shutil.which("linphone-daemon") else "linphone-cli is not installed"
 FREQUENCY = 520  # Hz, of its microphone
+LISTENS = "00010000"  # __SO_ACCEPTCON, as /proc/net/unix shows it
 DECODED = "First video frame decoded successfully"
 
 Settings = Mapping[str, Mapping[str, object]]
@@ -149,6 +151,12 @@ def tone(path: Path, frequency: int, seconds: int = 30, rate: int = 48_000) -> P
     return path
 
 
+def listens(host: Host, path: Path) -> bool:
+    """Does somebody in this host listen at this socket? Asked of the kernel: linphone-daemon takes one connection."""
+    rows = (line.split() for line in host.run(["cat", "/proc/net/unix"]).stdout.splitlines())
+    return any(row[3] == LISTENS and row[7:] == [str(path)] for row in rows)
+
+
 class LinphoneDaemon:
     """`linphone-daemon`, commanded by its socket. `start` it with the settings that it has, or with those that it
     fetches from `provisioning`."""
@@ -176,9 +184,9 @@ class LinphoneDaemon:
         argv = ["linphone-daemon", "--factory-config", str(self.rc), "--config", str(self.rc)]
         argv += ["--pipe", self.pipe.name, "-C", "-D", "--log", str(self.log)]
         self.process = self.host.start(argv, {"DEBUG": "1"})
-        wait_until(lambda: self.pipe.exists() or self.process.poll() is not None)
+        wait_until(lambda: listens(self.host, self.pipe) or self.process.poll() is not None)
         self._connection = socket.socket(socket.AF_UNIX)
-        self._connection.settimeout(5)
+        self._connection.settimeout(PATIENCE)
         self._connection.connect(str(self.pipe))
         return self
 

@@ -11,7 +11,7 @@ import pytest
 
 from tests.lab import House
 from tests.lab.host import Host
-from tests.lab.linphone import MISSING
+from tests.lab.linphone import MISSING, listens
 from tests.lab.nodes import wait_until
 from tests.lab.presses import Family
 
@@ -19,7 +19,6 @@ pytestmark = [pytest.mark.lab, pytest.mark.peers]
 
 PIPE = f"doorbell-{os.getpid()}"
 SETTINGS = f'[sip]\npipe = "{PIPE}"\n'
-LISTENS = "00010000"  # __SO_ACCEPTCON, as /proc/net/unix shows it (proc_net_unix(5))
 # As people wrote it: no line feed, no look at the answer.
 BUTTON = f"""
 import socket
@@ -104,7 +103,7 @@ def test_linphone_daemon_says_the_same(family: Family) -> None:
     settings.write_text("[sip]\nsip_port=5090\nsip_tcp_port=5090\nipv6_migration_done=1\n")
     daemon = hall.start(["linphone-daemon", "--pipe", name, "--factory-config", str(settings)])
     try:
-        wait_until(lambda: listens(hall, f"/tmp/{name}"))
+        wait_until(lambda: listens(hall, Path(f"/tmp/{name}")))
         theirs = talk(hall, f"/tmp/{name}", *ALIKE)
     finally:
         daemon.kill()
@@ -114,9 +113,3 @@ def test_linphone_daemon_says_the_same(family: Family) -> None:
         pass
     ours = talk(family.house["door"], f"/tmp/{PIPE}", *ALIKE)
     assert dict(zip(ALIKE, ours, strict=True)) == dict(zip(ALIKE, theirs, strict=True))
-
-
-def listens(host: Host, path: str) -> bool:
-    """Does somebody listen at this socket? Asked of the kernel, since linphone-daemon takes one connection only."""
-    rows = (line.split() for line in host.run(["cat", "/proc/net/unix"]).stdout.splitlines())
-    return any(row[3] == LISTENS and row[7:] == [path] for row in rows)

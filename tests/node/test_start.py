@@ -14,6 +14,7 @@ import pytest
 from meshdoor.errors import UserError
 from tests.loopback import isolated
 from tests.node.processes import Node, ended, node
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.multicast
 
@@ -111,14 +112,14 @@ def test_modes_that_are_too_open_are_refused(tmp_path: Path) -> None:
 def test_systemd_hears_of_the_start_of_life_and_of_the_end_and_programs_read_the_log(tmp_path: Path) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(20)
+        manager.settimeout(PATIENCE)
         environment = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "200000"}
         with node(tmp_path / "hall", "Hall", "screen", "--log", "json", **environment) as hall:
             heard = [manager.recv(200) for _ in range(4)]
             began = time.monotonic()
             code, took = hall.stop()
             while (last := manager.recv(200)) == b"WATCHDOG=1":
-                assert time.monotonic() - began < 20
+                assert time.monotonic() - began < PATIENCE
     assert b"READY=1\nSTATUS=Hall (screen) of no home yet" in heard
     assert heard.count(b"WATCHDOG=1") >= 2
     assert last == b"STOPPING=1"
