@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import suppress
 from typing import cast
 
@@ -25,6 +25,9 @@ MIN_STEP = 0.001  # s between pictures of a camera that come all at once; two ma
 RTSP = {"rtsp_flags": "prefer_tcp", "fpsprobesize": "0"}
 # A device that gives nothing is not waited for in the kernel, where nobody could make an end of it.
 DEVICE = {"fflags": "+4"}  # AVFMT_FLAG_NONBLOCK, which has no name there
+# And where each picture stands alone, those that were looked at to know the format are not kept: they are old by then,
+# and see `StreamSource._own`.
+DEVICE_OF_PICTURES = {"fflags": "+4+nobuffer"}
 MAX_BUFFERS = 256  # of a device; FFmpeg asks for no more
 MAX_KEY_FRAME_PERIOD = 2.0  # s: a file with rarer key frames is encoded again; ours
 MAX_LIVE_PERIOD = 5.0  # s: and so is a camera's stream; ours
@@ -248,15 +251,21 @@ def open_device(path: str, video: VideoFormat, *, pictures_only: bool = False) -
     gives. Raises EngineError."""
     device = v4l2.examine(path)
     formats = [name for name in (device.formats if device else ()) if not (pictures_only and name == "h264")]
-    format_ = {"input_format": formats[0]} if formats else {}
+    asked = _asked_of_device(formats)
     wish = {"video_size": f"{video.width}x{video.height}", "framerate": str(video.fps)}
     try:
-        container = _open(path, {**DEVICE, **format_, **wish}, "v4l2", patient=False)
+        container = _open(path, asked | wish, "v4l2", patient=False)
     except EngineError:
         if device is None:
             raise
-        container = _open(path, {**DEVICE, **format_}, "v4l2", patient=False)
+        container = _open(path, asked, "v4l2", patient=False)
     return StreamSource(container, None, pictures_only=pictures_only)
+
+
+def _asked_of_device(formats: Sequence[str]) -> dict[str, str]:
+    if not formats:
+        return DEVICE
+    return (DEVICE if formats[0] == "h264" else DEVICE_OF_PICTURES) | {"input_format": formats[0]}
 
 
 def _open(
