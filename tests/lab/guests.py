@@ -61,6 +61,6 @@ def heard_at_door(family: Family) -> int | None:
 
 
 def last_pitch(path: Path) -> int | None:
-    """The pitch of the last half second of sound in a file: what is before it may be of another call, or a bell."""
+    """The pitch of the last second of sound in a file: what is before it may be of another call, or a bell."""
     rate, samples = read_wav(path)
-    return pitch(sound(samples, rate)[-rate // 2 :], rate)
+    return pitch(sound(samples, rate)[-rate:], rate)
