@@ -269,7 +269,7 @@ class Engine:
         watcher = asyncio.create_task(self._watch())
         try:
             done, _ = await asyncio.wait({reader, watcher}, return_when=asyncio.FIRST_COMPLETED)
-            return next(iter(done)).result()
+            return next(iter(filter(None, (task.result() for task in done))), "")  # both, if it said why and ended
         finally:
             for task in (reader, watcher):
                 task.cancel()
