@@ -8,7 +8,6 @@ import logging
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TypeVar
 
 from meshdoor.errors import EngineError
 from meshdoor.media import rehearsal
@@ -16,7 +15,7 @@ from meshdoor.media.bundle import Bundle
 from meshdoor.media.channel import Channel, ChannelOwner
 from meshdoor.media.leg import Emit, Leg
 from meshdoor.media.messages import OpenLeg
-from meshdoor.media.path import Path, UdpPath
+from meshdoor.media.path import Path, UdpPath, both
 from meshdoor.media.plans import AUDIO, VIDEO, Address
 from meshdoor.media.reports import Seen
 from meshdoor.media.studio import NodeStudio
@@ -24,8 +23,6 @@ from meshdoor.media.stun_path import StunPath
 from meshdoor.media.webrtc_leg import WebrtcLeg
 
 log = logging.getLogger(__name__)
-
-P = TypeVar("P", bound=Path)
 
 
 class LegMaker:
@@ -57,14 +54,14 @@ class LegMaker:
 
     def _udp(self, command: OpenLeg) -> Leg:
         ports = iter((command.audio_port, command.video_port))
-        return self._leg(command.leg, *_both(lambda: UdpPath(command.local, next(ports))))
+        return self._leg(command.leg, *both(lambda: UdpPath(command.local, next(ports))))
 
     def _dtls(self, command: OpenLeg) -> Leg:
         from meshdoor.media.dtls import Certificate
         from meshdoor.media.dtls_leg import DtlsLeg, DtlsPath
 
         certificate = Certificate()
-        paths = _both(lambda: DtlsPath(command.local, 0, certificate))
+        paths = both(lambda: DtlsPath(command.local, 0, certificate))
         channels = self._channels(command.leg, *paths)
         return DtlsLeg(command.leg, certificate, paths, channels, (self._studio, self._emit))
 
@@ -80,7 +77,7 @@ class LegMaker:
     async def _beyond(self, command: OpenLeg, server: Address) -> Leg:
         """Where nobody says how it looks from outside, it may still be of use."""
         try:
-            paths = _both(lambda: StunPath(command.local, server))
+            paths = both(lambda: StunPath(command.local, server))
         except EngineError as error:
             log.warning("leg %s: %s", command.leg, error)
             return self._udp(command)
@@ -106,16 +103,6 @@ class LegMaker:
             Channel(ChannelOwner(leg, AUDIO, self._emit), sound, self._studio.audio_ssrc, self._cname),
             Channel(ChannelOwner(leg, VIDEO, self._emit), pictures, self._studio.video_ssrc, self._cname),
         )
-
-
-def _both(open_: Callable[[], P]) -> tuple[P, P]:
-    """The way of sound and that of pictures, or neither."""
-    sound = open_()
-    try:
-        return sound, open_()
-    except EngineError:
-        sound.close()
-        raise
 
 
 def _tell(loop: asyncio.AbstractEventLoop, call: Callable[[], None]) -> None:

@@ -11,7 +11,7 @@ import asyncio
 import socket
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 from meshdoor.errors import EngineError
 from meshdoor.media.datagrams import Datagrams, Outgoing, SocketAddress, bind_pair, socket_address
@@ -139,3 +139,16 @@ class UdpPath:
         """What came to one of the sockets."""
         if self._receive is not None:
             self._receive(data, address)
+
+
+P = TypeVar("P", bound=Path)
+
+
+def both(open_: Callable[[], P]) -> tuple[P, P]:
+    """The way of sound and that of pictures, or neither. Raises EngineError."""
+    sound = open_()
+    try:
+        return sound, open_()
+    except EngineError:
+        sound.close()
+        raise

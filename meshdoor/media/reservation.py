@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import socket
-
-from meshdoor.errors import EngineError
-from meshdoor.media.datagrams import bind_pair
+from meshdoor.media.path import UdpPath, both
 from meshdoor.media.reports import LegOpened
 
 
@@ -15,19 +12,9 @@ class Reservation:
 
     def __init__(self, local: str) -> None:
         """Raises EngineError when the local address cannot be used."""
-        sound = bind_pair(local)
-        try:
-            pictures = bind_pair(local)
-        except EngineError:
-            _close(*sound)
-            raise
-        self._sockets = (*sound, *pictures)
-        self.opened = LegOpened(sound[0].getsockname()[1], pictures[0].getsockname()[1], 0, 0)
+        self._paths = sound, pictures = both(lambda: UdpPath(local))
+        self.opened = LegOpened(sound.port, pictures.port, 0, 0)
 
     def free(self) -> None:
-        _close(*self._sockets)
-
-
-def _close(*sockets: socket.socket) -> None:
-    for each in sockets:
-        each.close()
+        for path in self._paths:
+            path.close()

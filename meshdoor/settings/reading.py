@@ -61,7 +61,6 @@ def _convert_table(kind: Any, value: Any, where: str) -> dict[str, Any]:
     return {key: _convert(get_args(kind)[1], each, f"{where}.{key}") for key, each in value.items()}
 
 
-
 def _suggestion(key: str, known: Mapping[str, Any]) -> str:
     close = difflib.get_close_matches(key, known, 1)
     return f"did you mean {close[0]!r}?" if close else f"settings here: {', '.join(known)}"
